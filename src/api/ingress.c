@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/ingress.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/delivery.h"
+#include "api/reply.h"
+#include "api/throttle.h"
+#include "base/log.h"
+
+struct source {
+    const char *name; /* conf's strings outlive the ingress: they are copied below */
+    const char *org;
+    const char *path;
+    int64_t number; /* in the journal */
+    struct auth *auth;
+    struct routes *routes;
+};
+
+struct ingress {
+    struct ingress_opts opts;
+    struct source sources[CONF_SOURCES_MAX];
+    size_t source_count;
+    struct throttle *throttle;
+    struct conf_addresses proxies;
+    _Atomic bool draining;
+    struct metric_family *events;
+    struct metric_family *unauthorized;
+    struct metric_family *refused;
+    struct metric *refusals[HTTP_REFUSAL_COUNT];
+    struct metric *answer_seconds;
+    struct metric *body_bytes;
+};
+
+/* One delivery under way; lives in the request's own memory. */
+struct intake {
+    struct commit_job job;
+    struct ingress *in;
+    const struct source *source;
+    struct http_req *req;
+    struct delivery delivery;
+    struct journal_digest digest;
+    struct journal_appended result;
+};
+
+/* ---- the job at the committer ---- */
+
+static enum status apply(struct commit_job *job, struct journal *j, struct err *e)
+{
+    struct intake *i = (struct intake *)job;
+    const struct journal_append append = {
+        .ev = &i->delivery.ev, .digest = i->digest, .source = i->source->number};
+    return journal_append(j, &append, &i->result, e);
+}
+
+static const char *outcome_word(const struct intake *i)
+{
+    if (i->result.duplicate)
+        return "duplicate";
+    if (i->delivery.ev.flags & EVENT_QUARANTINED)
+        return "quarantined";
+    return i->delivery.ev.flags & EVENT_PING ? "ping" : "stored";
+}
+
+/*
+ * The type label is the sender's text, but the family holds a bounded number of children, so the worst a sender can do is to fill
+ * it with "other".
+ */
+static void count(const struct intake *i, const char *word)
+{
+    const struct event *ev = &i->delivery.ev;
+    metric_add(metric_child(i->in->events, slice_of(i->source->name), ev->type, slice_of(word)), 1);
+}
+
+static void note_trouble(const struct intake *i)
+{
+    const struct event *ev = &i->delivery.ev;
+    if (ev->flags & (EVENT_QUARANTINED | EVENT_OVERSIZE))
+        log_warn("intake.parked", LOG_S("source", i->source->name), LOG_I("seq", i->result.seq),
+                 LOG_I("bytes", ev->body.len), LOG_SLICE("reason", ev->reason));
+    if (i->result.conflict)
+        log_warn("intake.conflicting_id", LOG_S("source", i->source->name),
+                 LOG_I("seq", i->result.seq), LOG_SLICE("id", ev->id));
+}
+
+static void answer(struct intake *i, int status, const char *body, size_t len)
+{
+    struct http_reply reply = {
+        .status = status, .content_type = "application/json", .body = {body, len}};
+    struct http_req *req = i->req;
+    if (status == 503)
+        reply.headers[0] = (struct http_header){"Retry-After", REPLY_RETRY_AFTER};
+    metric_observe_ns(i->in->answer_seconds,
+                      mono_diff_ns(clock_mono(i->in->opts.clock), http_req_started(req)));
+    delivery_fini(&i->delivery);
+    http_req_answer(req, &reply);
+}
+
+static void done(struct commit_job *job, enum status outcome, const struct err *e)
+{
+    static const char unavailable[] = "{\"error\":\"unavailable\"}\n";
+    struct intake *i = (struct intake *)job;
+    char body[96];
+    (void)e; /* the committer has logged it; the sender is not told */
+    if (outcome != ST_OK) {
+        count(i, "unavailable");
+        answer(i, 503, unavailable, sizeof unavailable - 1);
+        return;
+    }
+    count(i, outcome_word(i));
+    note_trouble(i);
+    int n = snprintf(body, sizeof body, "{\"status\":\"%s\",\"seq\":\"%" PRId64 "\"}\n",
+                     outcome_word(i), i->result.seq);
+    answer(i, 200, body, (size_t)n);
+}
+
+/* ---- the request ---- */
+
+static const struct source *find_source(const struct ingress *in, struct slice path)
+{
+    for (size_t i = 0; i < in->source_count; i++)
+        if (slice_eq(slice_of(in->sources[i].path), path))
+            return &in->sources[i];
+    return NULL;
+}
+
+/* GET endpoints of the listener itself. True when it was one. */
+static bool answer_health(const struct ingress *in, struct http_req *req)
+{
+    bool ready = slice_eq(http_req_path(req), slice_of("/readyz"));
+    if (!ready && !slice_eq(http_req_path(req), slice_of("/healthz")))
+        return false;
+    if (strcmp(http_req_method(req), "GET") != 0 && strcmp(http_req_method(req), "HEAD") != 0)
+        reply_error(req, 405, "method_not_allowed", "GET, HEAD");
+    else if (ready && (in->draining || !committer_is_ready(in->opts.committer)))
+        reply_error(req, 503, in->draining ? "draining" : "journal_cannot_commit", NULL);
+    else
+        reply_text(req, 200, "ok\n");
+    return true;
+}
+
+/* Who sent it: the peer, or what a trusted proxy says of the peer before it. Only for counting failures. */
+static void client_address(const struct ingress *in, const struct http_req *req,
+                           char out[CONF_ADDRESS_MAX])
+{
+    struct slice forwarded = http_req_header(req, "X-Forwarded-For");
+    const char *peer = http_req_peer(req);
+    bool trusted = false;
+    for (size_t i = 0; i < in->proxies.count; i++)
+        trusted |= strcmp(in->proxies.items[i], peer) == 0;
+    snprintf(out, CONF_ADDRESS_MAX, "%s", peer);
+    if (!trusted || !forwarded.len)
+        return;
+    /* The proxy appends: only the last entry is its own word. */
+    const char *comma = memrchr(forwarded.ptr, ',', forwarded.len);
+    if (comma)
+        forwarded = (struct slice){comma + 1, forwarded.len - (size_t)(comma + 1 - forwarded.ptr)};
+    forwarded = slice_trim(forwarded);
+    if (forwarded.len && forwarded.len < CONF_ADDRESS_MAX)
+        snprintf(out, CONF_ADDRESS_MAX, "%.*s", (int)forwarded.len, forwarded.ptr);
+}
+
+static void refuse_credentials(struct ingress *in, const struct source *source,
+                               struct http_req *req)
+{
+    char address[CONF_ADDRESS_MAX];
+    client_address(in, req, address);
+    bool too_many = throttle_failure(in->throttle, address, clock_mono(in->opts.clock));
+    metric_add(metric_child(in->unauthorized, slice_of(source->name), slice_of(""), slice_of("")),
+               1);
+    if (too_many)
+        reply_error(req, 429, "too_many_failures", NULL);
+    else
+        reply_error(req, 401, "unauthorized", NULL);
+}
+
+static bool on_head(void *ctx, struct http_req *req)
+{
+    struct ingress *in = ctx;
+    const struct source *source;
+    if (answer_health(in, req))
+        return false;
+    source = find_source(in, http_req_path(req));
+    if (!source) {
+        reply_error(req, 404, "not_found", NULL);
+        return false;
+    }
+    if (strcmp(http_req_method(req), "POST") != 0) {
+        reply_error(req, 405, "method_not_allowed", "POST");
+        return false;
+    }
+    if (!auth_check(source->auth, req)) {
+        refuse_credentials(in, source, req);
+        return false;
+    }
+    ((struct intake *)http_req_user(req))->source = source;
+    return true;
+}
+
+static void on_request(void *ctx, struct http_req *req)
+{
+    struct ingress *in = ctx;
+    struct intake *i = http_req_user(req);
+    const struct delivery_opts opts = {.routes = i->source->routes,
+                                       .record_max = in->opts.record_max};
+    i->in = in;
+    i->req = req;
+    i->job = (struct commit_job){.apply = apply, .done = done, .needs_room = true};
+    delivery_init(&i->delivery);
+    if (delivery_read(&i->delivery, req, &opts) != ST_OK) {
+        delivery_fini(&i->delivery);
+        reply_error(req, 503, "out_of_memory", NULL);
+        return;
+    }
+    metric_add(in->body_bytes, (int64_t)i->delivery.ev.body.len);
+    i->digest = journal_digest(in->opts.journal, slice_of(i->source->org), &i->delivery.ev);
+    /* From here on the answer comes from done(), even when the committer does not take the job. */
+    http_req_suspend(req);
+    if (committer_submit(in->opts.committer, &i->job) != ST_OK) {
+        static const char busy[] = "{\"error\":\"unavailable\"}\n";
+        count(i, "unavailable");
+        answer(i, 503, busy, sizeof busy - 1);
+    }
+}
+
+static void on_refused(void *ctx, enum http_refusal why, const char *peer)
+{
+    struct ingress *in = ctx;
+    metric_add(in->refusals[why], 1);
+    /* A sender whose deliveries are over the limit loses them: that one is for a person (promise P5). */
+    if (why == HTTP_REFUSED_BODY_SIZE)
+        log_error("intake.body_over_limit", LOG_S("peer", peer));
+}
+
+/* ---- life ---- */
+
+static void create_metrics(struct ingress *in, struct metrics *m)
+{
+    in->events =
+        metric_family(m, METRIC_COUNTER, "relay_intake_total", "source,type,status",
+                      "Deliveries answered, by source, event type and status: stored, duplicate, "
+                      "quarantined, ping, unavailable");
+    in->unauthorized = metric_family(m, METRIC_COUNTER, "relay_intake_unauthorized_total", "source",
+                                     "Deliveries refused for their credentials");
+    in->refused = metric_family(m, METRIC_COUNTER, "relay_http_refused_total", "reason",
+                                "Requests and connections refused before they reached a source");
+    for (int i = 0; i < HTTP_REFUSAL_COUNT; i++)
+        in->refusals[i] =
+            metric_child(in->refused, slice_of(http_refusal_name((enum http_refusal)i)),
+                         slice_of(""), slice_of(""));
+    in->answer_seconds = metric_single(
+        metric_family(m, METRIC_HISTOGRAM, "relay_answer_seconds", "",
+                      "Time from a delivery's head until its answer is handed to the server"));
+    in->body_bytes = metric_single(metric_family(m, METRIC_COUNTER, "relay_intake_bytes_total", "",
+                                                 "Bytes of bodies of authenticated deliveries"));
+}
+
+static enum status create_routes(struct source *s, const struct conf_source *conf, struct err *e)
+{
+    struct route_rule *rules = calloc(conf->rules.count + 1, sizeof *rules);
+    struct envelope_keys *keys = calloc(conf->rules.count + 1, sizeof *keys);
+    struct routes_opts opts = {.template_text = conf->topic,
+                               .source = s->name,
+                               .org = s->org,
+                               .rules = rules,
+                               .rule_count = conf->rules.count};
+    enum status st = ST_NO_MEM;
+    if (!rules || !keys) {
+        err_set(e, ST_NO_MEM, "routes: out of memory");
+        goto out_free;
+    }
+    _Static_assert(sizeof(struct conf_keys) == sizeof(struct envelope_keys), "the same bound");
+    for (size_t i = 0; i < conf->rules.count; i++) {
+        const struct conf_rule *rule = &conf->rules.items[i];
+        memcpy(keys[i].names, rule->keys.names, sizeof keys[i].names);
+        rules[i] = (struct route_rule){
+            .what = rule->what, .topic = rule->topic, .keys = rule->keys_line ? &keys[i] : NULL};
+    }
+    memcpy(keys[conf->rules.count].names, conf->key.names, sizeof keys[0].names);
+    opts.keys = &keys[conf->rules.count];
+    st = routes_create(&s->routes, &opts, e);
+
+out_free:
+    free(rules);
+    free(keys);
+    return st;
+}
+
+static enum status add_source(struct ingress *in, const struct conf_source *conf, struct err *e)
+{
+    struct source *s = &in->sources[in->source_count++];
+    enum status st;
+    s->name = strdup(conf->name);
+    s->org = strdup(conf->org[0] ? conf->org : conf->name);
+    s->path = strdup(conf->path);
+    s->auth = auth_create(conf);
+    if (!s->name || !s->org || !s->path || !s->auth)
+        return err_set(e, ST_NO_MEM, "source %s: out of memory", conf->name);
+    st = create_routes(s, conf, e);
+    if (st == ST_OK)
+        st = journal_source(in->opts.journal, s->org, s->name, &s->number, e);
+    if (st != ST_OK)
+        err_context(e, "source %s", conf->name);
+    return st;
+}
+
+enum status ingress_create(struct ingress **out, const struct ingress_opts *opts, struct err *e)
+{
+    enum status st = ST_OK;
+    struct ingress *in = calloc(1, sizeof *in);
+    if (!in)
+        return err_set(e, ST_NO_MEM, "ingress: out of memory");
+    in->opts = *opts;
+    in->proxies = opts->conf->http.trusted_proxies;
+    in->throttle = throttle_create(opts->conf->http.auth_failures_max);
+    if (!in->throttle)
+        st = err_set(e, ST_NO_MEM, "ingress: out of memory");
+    for (size_t i = 0; i < opts->conf->source_count && st == ST_OK; i++)
+        st = add_source(in, &opts->conf->sources[i], e);
+    if (st != ST_OK) {
+        ingress_destroy(in);
+        return st;
+    }
+    create_metrics(in, opts->metrics);
+    *out = in;
+    return ST_OK;
+}
+
+void ingress_destroy(struct ingress *in)
+{
+    if (!in)
+        return;
+    for (size_t i = 0; i < in->source_count; i++) {
+        struct source *s = &in->sources[i];
+        auth_destroy(s->auth);
+        routes_destroy(s->routes);
+        free((char *)s->name);
+        free((char *)s->org);
+        free((char *)s->path);
+    }
+    throttle_destroy(in->throttle);
+    free(in);
+}
+
+struct http_handler ingress_handler(struct ingress *in)
+{
+    return (struct http_handler){
+        .ctx = in, .on_head = on_head, .on_request = on_request, .on_refused = on_refused};
+}
+
+size_t ingress_user_bytes(void)
+{
+    return sizeof(struct intake);
+}
+
+void ingress_reload(struct ingress *in, const struct conf *conf)
+{
+    throttle_set_max(in->throttle, conf->http.auth_failures_max);
+    for (size_t i = 0; i < in->source_count; i++)
+        for (size_t k = 0; k < conf->source_count; k++)
+            if (strcmp(in->sources[i].name, conf->sources[k].name) == 0)
+                auth_reload(in->sources[i].auth, &conf->sources[k]);
+}
+
+void ingress_set_draining(struct ingress *in)
+{
+    in->draining = true;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/daemon.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/admin.h"
+#include "api/ingress.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/thread.h"
+#include "base/wakeup.h"
+#include "cli/inherited.h"
+#include "kafka/kafka_demo.h"
+#include "kafka/kafka_publisher.h"
+#include "relay/forwarder.h"
+
+/* Jobs waiting for the committer: the server holds at most waiting_max requests, the forwarder has one. */
+#define MAILBOX_EXTRA 16
+
+/* One read of a lane: bounds the read transaction and the memory of a drain. */
+#define READ_ROWS_MAX  1000
+#define READ_BYTES_MAX (4u << 20)
+
+/* What librdkafka adds to a body on the wire: key, headers, framing (PUBLISHER_HEADERS_MAX short headers). */
+#define RECORD_OVERHEAD 8192
+/* librdkafka's default of message.max.bytes (CONFIGURATION.md). */
+#define MESSAGE_MAX_DEFAULT 1000000
+
+/* How long what is in the air may take to be reported at a clean stop. */
+#define FINISH_MS 2000
+/* How long written answers may take to leave when a listener closes. */
+#define LAST_ANSWERS_MS 500
+
+struct daemon {
+    const struct conf *conf;
+    bool demo;
+    struct wakeup attention; /* main looks: a part died, or a batch ended while draining */
+    _Atomic bool draining;
+    _Atomic bool stop_forwarder;
+    struct lock *failure_lock; /* protects failed and failure */
+    bool failed;
+    struct err failure;
+    struct metrics *metrics;
+    struct journal *journal;
+    struct committer *committer;
+    struct thread *committer_thread;
+    struct kafka_demo *broker;
+    struct publisher *publisher;
+    struct journal_reader *reader;
+    struct forwarder *forwarder;
+    struct thread *forwarder_thread;
+    struct ingress *ingress;
+    struct lock *intake_lock; /* protects intake: the committer flushes it, main takes it down */
+    struct http_server *intake;
+    struct admin *admin;
+    struct http_server *admin_server;
+    struct metric *wal_pages;
+    struct metric *window_ids;
+    struct metric *window_short;
+    struct metric *waiting;
+    struct metric *connections;
+};
+
+static void fail(struct daemon *d, const struct err *e)
+{
+    lock_take(d->failure_lock);
+    if (!d->failed)
+        d->failure = *e;
+    d->failed = true;
+    lock_give(d->failure_lock);
+    wakeup_signal(&d->attention);
+}
+
+bool daemon_failed(const struct daemon *d, struct err *e)
+{
+    bool failed;
+    lock_take(d->failure_lock);
+    failed = d->failed;
+    if (failed)
+        *e = d->failure;
+    lock_give(d->failure_lock);
+    return failed;
+}
+
+int daemon_wait_fd(const struct daemon *d)
+{
+    return d->attention.fd;
+}
+
+/* ---- threads ---- */
+
+static void on_batch(void *ctx, bool stored_events)
+{
+    struct daemon *d = ctx;
+    lock_take(d->intake_lock);
+    if (d->intake)
+        http_server_flush(d->intake);
+    lock_give(d->intake_lock);
+    if (stored_events && d->forwarder)
+        forwarder_notify(d->forwarder);
+    if (d->draining)
+        wakeup_signal(&d->attention);
+}
+
+static void run_committer(void *arg)
+{
+    struct daemon *d = arg;
+    enum committer_state state;
+    while ((state = committer_step(d->committer, 1000)) == COMMITTER_WORKING)
+        continue;
+    if (state == COMMITTER_DEAD) {
+        struct err e;
+        err_set(&e, ST_IO, "the journal's disk failed; the reason is in the line before");
+        fail(d, &e);
+    }
+}
+
+static void run_forwarder(void *arg)
+{
+    struct daemon *d = arg;
+    struct err e;
+    while (!d->stop_forwarder && !forwarder_is_dead(d->forwarder, &e))
+        if (!forwarder_step(d->forwarder))
+            forwarder_wait(d->forwarder, 1000);
+    if (forwarder_is_dead(d->forwarder, &e))
+        fail(d, &e);
+    else
+        forwarder_finish(d->forwarder, FINISH_MS);
+}
+
+/* ---- start ---- */
+
+static enum status start_journal(struct daemon *d, struct err *e)
+{
+    const struct conf_journal *c = &d->conf->journal;
+    const struct journal_opts opts = {.path = c->path,
+                                      .demo = d->demo,
+                                      .secure_delete = c->secure_delete,
+                                      .clock = clock_system(),
+                                      .wal_max_bytes = c->wal_max_bytes,
+                                      .checkpoint_pages = c->checkpoint_pages,
+                                      .window_ms = c->dedupe_window_ms,
+                                      .window_ids_max = c->dedupe_ids_max};
+    enum status st = journal_open(&d->journal, &opts, e);
+    if (st == ST_OK)
+        log_info("journal.opened", LOG_S("path", c->path), LOG_S("id", journal_id(d->journal)));
+    return st;
+}
+
+static enum status create_committer(struct daemon *d, struct err *e)
+{
+    const struct committer_opts opts = {.journal = d->journal,
+                                        .clock = clock_system(),
+                                        .mailbox_max = d->conf->http.waiting_max + MAILBOX_EXTRA,
+                                        .rows_max = d->conf->journal.commit_rows_max,
+                                        .on_batch = on_batch,
+                                        .ctx = d,
+                                        .housekeeping_ms = 1000,
+                                        .metrics = d->metrics};
+    return committer_create(&d->committer, &opts, e);
+}
+
+static enum status start_publisher(struct daemon *d, struct err *e)
+{
+    const struct conf_kafka *c = &d->conf->kafka;
+    struct kafka_property *properties = calloc(c->properties.count + 1, sizeof *properties);
+    struct kafka_publisher_opts opts = {.properties = properties,
+                                        .create_topics = c->create_topics,
+                                        .partitions = (int)c->partitions,
+                                        .replication_factor =
+                                            c->replication ? (int)c->replication : -1};
+    enum status st = ST_OK;
+    if (!properties)
+        return err_set(e, ST_NO_MEM, "kafka: out of memory");
+    for (size_t i = 0; i < c->properties.count; i++)
+        properties[opts.property_count++] = (struct kafka_property){
+            c->properties.items[i].name, c->properties.items[i].value};
+    if (d->demo) {
+        st = kafka_demo_start(&d->broker, e);
+        if (st == ST_OK) {
+            properties[opts.property_count++] = (struct kafka_property){
+                "bootstrap.servers", kafka_demo_bootstrap(d->broker)};
+            log_info("demo.broker", LOG_S("bootstrap", kafka_demo_bootstrap(d->broker)));
+        }
+    }
+    if (st == ST_OK)
+        st = kafka_publisher_create(&d->publisher, &opts, e);
+    free(properties);
+    return st;
+}
+
+static enum status create_forwarder(struct daemon *d, struct err *e)
+{
+    struct forwarder_opts opts = {.publisher = d->publisher,
+                                  .committer = d->committer,
+                                  .clock = clock_system(),
+                                  .lane_in_flight = d->conf->kafka.lane_in_flight,
+                                  .read_rows_max = READ_ROWS_MAX,
+                                  .read_bytes_max = READ_BYTES_MAX,
+                                  .bind_cluster = !d->demo,
+                                  .metrics = d->metrics};
+    enum status st = journal_reader_open(&d->reader, d->conf->journal.path, NULL, e);
+    opts.reader = d->reader;
+    if (st == ST_OK)
+        st = forwarder_create(&d->forwarder, &opts, e);
+    return st;
+}
+
+/* How large a body may be and still fit into one record. */
+static size_t record_max(const struct conf *conf)
+{
+    uint64_t max = MESSAGE_MAX_DEFAULT;
+    for (size_t i = 0; i < conf->kafka.properties.count; i++) {
+        const struct conf_property *p = &conf->kafka.properties.items[i];
+        struct err ignored; /* kafka_property_check has judged the value */
+        if (strcmp(p->name, "message.max.bytes") == 0 &&
+            num_parse_u64(slice_of(p->value), 0, UINT32_MAX, &max, &ignored) != ST_OK)
+            max = MESSAGE_MAX_DEFAULT;
+    }
+    return max > 2 * RECORD_OVERHEAD ? (size_t)max - RECORD_OVERHEAD : (size_t)max / 2;
+}
+
+static enum status create_ingress(struct daemon *d, struct err *e)
+{
+    const struct ingress_opts opts = {.conf = d->conf,
+                                      .journal = d->journal,
+                                      .committer = d->committer,
+                                      .clock = clock_system(),
+                                      .record_max = record_max(d->conf),
+                                      .metrics = d->metrics};
+    return ingress_create(&d->ingress, &opts, e);
+}
+
+static struct http_limits limits_of(const struct conf_http *c)
+{
+    return (struct http_limits){.connections_max = c->connections_max,
+                                .header_bytes_max = c->header_bytes_max,
+                                .header_count_max = c->header_count_max,
+                                .body_max = c->body_max_bytes,
+                                .memory_max = c->memory_max_bytes,
+                                .waiting_max = c->waiting_max,
+                                .request_timeout_ms = (int)c->request_timeout_ms,
+                                .idle_timeout_ms = (int)c->idle_timeout_ms,
+                                .answer_timeout_ms = (int)c->answer_timeout_ms};
+}
+
+static enum status start_intake(struct daemon *d, struct err *e)
+{
+    const struct conf_http *c = &d->conf->http;
+    struct http_server_opts opts = {.address = c->listen.address,
+                                    .port = c->listen.port,
+                                    .listen_fd = inherited_listener(),
+                                    .threads = (int)c->threads,
+                                    .name = "http",
+                                    .limits = limits_of(c),
+                                    .handler = ingress_handler(d->ingress),
+                                    .user_bytes = ingress_user_bytes()};
+    struct http_server *server;
+    enum status st = http_server_start(&server, &opts, e);
+    if (st != ST_OK) {
+        err_context(e, "[http] listen");
+        return st;
+    }
+    /* What was committed before this line waits for its answer until the next batch or the server's own look. */
+    lock_take(d->intake_lock);
+    d->intake = server;
+    lock_give(d->intake_lock);
+    log_info("intake.listening", LOG_S("address", c->listen.address),
+             LOG_I("port", http_server_port(server)));
+    return ST_OK;
+}
+
+/* Gauges are looked up when somebody asks. Thread: admin http. */
+static void on_scrape(void *ctx)
+{
+    struct daemon *d = ctx;
+    struct journal_figures f;
+    journal_figures(d->journal, &f);
+    metric_set(d->wal_pages, f.wal_unsaved > f.wal_pages ? f.wal_unsaved : f.wal_pages);
+    metric_set(d->window_ids, f.window_ids);
+    metric_set(d->window_short, f.window_short);
+    lock_take(d->intake_lock);
+    if (d->intake) {
+        metric_set(d->waiting, (int64_t)http_server_waiting(d->intake));
+        metric_set(d->connections, (int64_t)http_server_connections(d->intake));
+    }
+    lock_give(d->intake_lock);
+}
+
+static void create_gauges(struct daemon *d)
+{
+    struct metrics *m = d->metrics;
+    d->wal_pages = metric_single(metric_family(m, METRIC_GAUGE, "relay_wal_pages", "",
+                                               "Pages of 4 KiB in the journal's write-ahead log"));
+    d->window_ids = metric_single(
+        metric_family(m, METRIC_GAUGE, "relay_dedupe_ids", "", "Event ids in the dedupe window"));
+    d->window_short =
+        metric_single(metric_family(m, METRIC_GAUGE, "relay_dedupe_window_short", "",
+                                    "1 when dedupe_ids_max made the window shorter than asked"));
+    d->waiting = metric_single(metric_family(m, METRIC_GAUGE, "relay_http_waiting", "",
+                                             "Deliveries waiting for their commit"));
+    d->connections = metric_single(metric_family(m, METRIC_GAUGE, "relay_http_connections", "",
+                                                 "Open connections of the intake"));
+}
+
+static enum status start_admin(struct daemon *d, struct err *e)
+{
+    const struct conf_listen *listen = &d->conf->admin.listen;
+    const struct admin_opts admin_opts = {
+        .metrics = d->metrics, .on_scrape = on_scrape, .ctx = d};
+    struct http_server_opts opts = {.address = listen->address,
+                                    .port = listen->port,
+                                    .listen_fd = -1,
+                                    .threads = 1,
+                                    .name = "admin",
+                                    .limits = {.connections_max = 64,
+                                               .header_bytes_max = 16384,
+                                               .header_count_max = 64,
+                                               .body_max = 1 << 20,
+                                               .memory_max = 16 << 20,
+                                               .waiting_max = 64,
+                                               .request_timeout_ms = 10000,
+                                               .idle_timeout_ms = 60000,
+                                               .answer_timeout_ms = 10000}};
+    enum status st;
+    if (!listen->address[0])
+        return ST_OK;
+    create_gauges(d);
+    d->admin = admin_create(&admin_opts);
+    if (!d->admin)
+        return err_set(e, ST_NO_MEM, "admin: out of memory");
+    opts.handler = admin_handler(d->admin);
+    st = http_server_start(&d->admin_server, &opts, e);
+    if (st == ST_OK)
+        log_info("admin.listening", LOG_S("address", listen->address),
+                 LOG_I("port", http_server_port(d->admin_server)));
+    else
+        err_context(e, "[admin] listen");
+    return st;
+}
+
+static enum status start_parts(struct daemon *d, struct err *e)
+{
+    enum status st = start_journal(d, e);
+    if (st == ST_OK)
+        st = create_committer(d, e);
+    if (st == ST_OK)
+        st = create_ingress(d, e);
+    if (st == ST_OK)
+        st = start_publisher(d, e);
+    if (st == ST_OK)
+        st = create_forwarder(d, e);
+    if (st == ST_OK)
+        st = thread_start(&d->forwarder_thread, "forwarder", run_forwarder, d, e);
+    if (st == ST_OK)
+        st = thread_start(&d->committer_thread, "committer", run_committer, d, e);
+    if (st == ST_OK)
+        st = start_admin(d, e);
+    if (st == ST_OK)
+        st = start_intake(d, e);
+    return st;
+}
+
+enum status daemon_start(struct daemon **out, const struct conf *conf, bool demo, struct err *e)
+{
+    enum status st;
+    struct daemon *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_set(e, ST_NO_MEM, "out of memory");
+    d->conf = conf;
+    d->demo = demo;
+    d->failure_lock = lock_create();
+    d->intake_lock = lock_create();
+    d->metrics = metrics_create();
+    st = d->metrics ? wakeup_init(&d->attention, e) : err_set(e, ST_NO_MEM, "out of memory");
+    if (st == ST_OK)
+        st = start_parts(d, e);
+    if (st != ST_OK) {
+        daemon_stop(d, 0);
+        return st;
+    }
+    *out = d;
+    return ST_OK;
+}
+
+void daemon_reload(struct daemon *d, const struct conf *conf)
+{
+    ingress_reload(d->ingress, conf);
+}
+
+/* ---- stop ---- */
+
+/* What is in hand is committed and answered. */
+static void drain_intake(struct daemon *d, int deadline_ms)
+{
+    struct mono until = mono_add_ms(clock_mono(clock_system()), deadline_ms);
+    struct pollfd fd = {.fd = d->attention.fd, .events = POLLIN};
+    d->draining = true;
+    ingress_set_draining(d->ingress);
+    http_server_drain(d->intake);
+    while (http_server_waiting(d->intake)) {
+        int left = mono_until_ms(clock_mono(clock_system()), until, 100);
+        if (left == 0)
+            break;
+        poll(&fd, 1, left);
+        wakeup_clear(&d->attention);
+    }
+}
+
+static void stop_intake(struct daemon *d, int deadline_ms)
+{
+    struct http_server *server;
+    struct err e;
+    if (d->intake && !daemon_failed(d, &e))
+        drain_intake(d, deadline_ms);
+    lock_take(d->intake_lock);
+    server = d->intake;
+    d->intake = NULL;
+    lock_give(d->intake_lock);
+    http_server_stop(server, LAST_ANSWERS_MS);
+}
+
+void daemon_stop(struct daemon *d, int deadline_ms)
+{
+    if (!d)
+        return;
+    stop_intake(d, deadline_ms);
+    http_server_stop(d->admin_server, LAST_ANSWERS_MS);
+    d->stop_forwarder = true;
+    if (d->forwarder_thread)
+        forwarder_notify(d->forwarder);
+    thread_join(d->forwarder_thread);
+    if (d->committer)
+        committer_close(d->committer);
+    thread_join(d->committer_thread);
+    forwarder_destroy(d->forwarder);
+    journal_reader_close(d->reader);
+    if (d->publisher)
+        d->publisher->ops->destroy(d->publisher);
+    kafka_demo_stop(d->broker);
+    ingress_destroy(d->ingress);
+    admin_destroy(d->admin);
+    committer_destroy(d->committer);
+    journal_close(d->journal);
+    metrics_destroy(d->metrics);
+    wakeup_fini(&d->attention);
+    lock_destroy(d->failure_lock);
+    lock_destroy(d->intake_lock);
+    free(d);
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "journal/lanes.h"
+#include "journal/row.h"
+#include "journal/schema.h"
+#include "journal/window.h"
+
+enum statement {
+    STMT_BEGIN,
+    STMT_COMMIT,
+    STMT_APPEND,
+    STMT_CURSOR,
+    STMT_PARK,
+    STMT_META,
+    STMT_COUNT
+};
+
+static const char *const statements[] = {
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_APPEND] = ROW_INSERT,
+    [STMT_CURSOR] = "UPDATE lanes SET cursor = ?2 WHERE id = ?1 AND cursor < ?2",
+    [STMT_PARK] = "INSERT INTO parked(seq, lane, parked_us, reason) VALUES(?1, ?2, ?3, ?4) "
+                  "ON CONFLICT(seq) DO NOTHING",
+    [STMT_META] = "INSERT INTO meta(name, value) VALUES(?1, ?2) "
+                  "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+};
+_Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
+
+struct journal {
+    struct journal_opts opts;
+    char *path;
+    int lock_fd;
+    struct thread_owner writer;
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STMT_COUNT];
+    struct lanes *lanes;
+    struct window *window;
+    char id[IDENT_TEXT_MAX];
+    struct ident window_key;
+    int64_t next_seq;
+    int64_t begin_seq; /* next_seq when the transaction began */
+    bool open;         /* a transaction is */
+    bool dead;         /* J6 */
+    int wal_pages;     /* set by SQLite's hook at each commit */
+    _Atomic int64_t figure_last_seq;
+    _Atomic int64_t figure_wal_pages;
+    _Atomic int64_t figure_wal_unsaved;
+    _Atomic int64_t figure_checkpoints;
+};
+
+/* ---- files beside the journal ---- */
+
+static char *beside(const char *path, const char *suffix)
+{
+    char *name = NULL;
+    if (asprintf(&name, "%s%s", path, suffix) < 0)
+        return NULL;
+    return name;
+}
+
+/* The lock is held by the open descriptor for the life of the process and never released by hand (promise P8). */
+static enum status take_lock(struct journal *j, struct err *e)
+{
+    enum status st = ST_OK;
+    char *name = beside(j->path, "-lock");
+    if (!name)
+        return err_set(e, ST_NO_MEM, "journal: out of memory");
+    j->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (j->lock_fd < 0)
+        st = err_set_errno(e, ST_DENIED, errno, "journal lock %s", name);
+    else if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        st = err_set(e, ST_BUSY, "journal %s is in use by another process (lock %s)", j->path,
+                     name);
+    free(name);
+    return st;
+}
+
+/*
+ * The marker says: the process before ended because a write or a sync failed. Then, and only then, the next start checks the
+ * whole file. It is made on a disk that just failed, so it may be missing; the TRUNCATE checkpoint at open runs anyway.
+ */
+static void leave_marker(const struct journal *j)
+{
+    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
+    int fd = name ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(name);
+}
+
+static bool marker_is_there(const struct journal *j)
+{
+    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
+    bool there = name && access(name, F_OK) == 0;
+    free(name);
+    return there;
+}
+
+static void remove_marker(const struct journal *j)
+{
+    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
+    if (name)
+        unlink(name);
+    free(name);
+}
+
+/* ---- life ---- */
+
+/* J6: remembers that the journal must not be used again. */
+static enum status judge(struct journal *j, enum status st)
+{
+    if (st == ST_IO || st == ST_CORRUPT) {
+        if (!j->dead)
+            leave_marker(j);
+        j->dead = true;
+    }
+    return st;
+}
+
+static enum status refuse_dead(struct err *e)
+{
+    return err_set(e, ST_IO, "the journal failed before; the process must restart");
+}
+
+static int on_wal_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct journal *j = arg;
+    (void)db;
+    (void)name;
+    j->wal_pages = pages;
+    j->figure_wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum status quick_check(sqlite3 *db, struct err *e)
+{
+    char verdict[128];
+    enum status st = db_text(db, "PRAGMA quick_check(1)", NULL, verdict, sizeof verdict, e);
+    if (st == ST_OK && strcmp(verdict, "ok") != 0)
+        st = err_set(e, ST_CORRUPT,
+                     "quick_check says: %s. Run `gladly-relay journal verify`, restore a backup",
+                     verdict);
+    return st;
+}
+
+/*
+ * What the last process left in the WAL goes into the file as fresh pages, synced. After a failed sync the kernel may
+ * hold pages as clean that never reached the disk; rewriting them is a mitigation, not a proof.
+ */
+static enum status recover(struct journal *j, struct err *e)
+{
+    enum status st = ST_OK;
+    int rc;
+    if (marker_is_there(j))
+        st = quick_check(j->db, e);
+    if (st != ST_OK)
+        return st;
+    rc = sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    /* A reader (a backup, an operator's query) may hold the WAL: harmless, the next checkpoint gets it. */
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        return db_error(j->db, e, "checkpoint at start");
+    remove_marker(j);
+    return ST_OK;
+}
+
+static enum status read_identity(struct journal *j, struct err *e)
+{
+    char key[IDENT_TEXT_MAX];
+    int64_t last = 0;
+    enum status st = db_text(j->db, "SELECT value FROM meta WHERE name = ?1", "journal_id", j->id,
+                             sizeof j->id, e);
+    if (st == ST_OK)
+        st = db_text(j->db, "SELECT value FROM meta WHERE name = ?1", "window_key", key,
+                     sizeof key, e);
+    if (st == ST_OK && !ident_parse(slice_of(key), &j->window_key))
+        st = err_set(e, ST_CORRUPT, "the journal's window key is malformed");
+    if (st == ST_OK)
+        st = db_int(j->db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
+                    &last, e);
+    j->next_seq = last + 1;
+    j->figure_last_seq = last;
+    return st;
+}
+
+static enum status prepare_all(struct journal *j, struct err *e)
+{
+    enum status st = ST_OK;
+    for (int i = 0; i < STMT_COUNT && st == ST_OK; i++)
+        st = db_prepare(j->db, &j->stmt[i], statements[i], e);
+    return st;
+}
+
+static enum status open_database(struct journal *j, struct err *e)
+{
+    const struct db_opts db_opts = {.path = j->path,
+                                    .vfs = j->opts.vfs,
+                                    .mode = DB_WRITER,
+                                    .secure_delete = j->opts.secure_delete,
+                                    .wal_max_bytes = j->opts.wal_max_bytes};
+    const struct window_opts window_opts = {.window_ms = j->opts.window_ms,
+                                            .ids_max = j->opts.window_ids_max};
+    char *copy = beside(j->path, "-before-migration");
+    struct schema_stamp stamp = {.demo = j->opts.demo, .backup = j->opts.vfs ? NULL : copy};
+    struct window_opts with_db = window_opts;
+    enum status st = db_open(&j->db, &db_opts, e);
+    if (st == ST_OK)
+        st = recover(j, e);
+    if (st == ST_OK)
+        st = schema_prepare(j->db, &stamp, e);
+    free(copy);
+    with_db.db = j->db;
+    if (st == ST_OK)
+        st = read_identity(j, e);
+    if (st == ST_OK)
+        st = prepare_all(j, e);
+    if (st == ST_OK)
+        st = lanes_create(&j->lanes, j->db, e);
+    if (st == ST_OK)
+        st = window_create(&j->window, &with_db, clock_wall(j->opts.clock), e);
+    return st;
+}
+
+enum status journal_open(struct journal **out, const struct journal_opts *opts, struct err *e)
+{
+    enum status st = ST_OK;
+    struct journal *j = calloc(1, sizeof *j);
+    if (!j)
+        return err_set(e, ST_NO_MEM, "journal: out of memory");
+    j->opts = *opts;
+    j->lock_fd = -1;
+    j->path = strdup(opts->path);
+    if (!j->path)
+        st = err_set(e, ST_NO_MEM, "journal: out of memory");
+    if (st == ST_OK && !opts->vfs)
+        st = take_lock(j, e);
+    if (st == ST_OK)
+        st = open_database(j, e);
+    if (st != ST_OK) {
+        judge(j, st);
+        journal_close(j);
+        return st;
+    }
+    sqlite3_wal_hook(j->db, on_wal_commit, j);
+    *out = j;
+    return ST_OK;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j)
+        return;
+    if (j->open)
+        journal_rollback(j);
+    /* Nothing acknowledged depends on this one; it makes the next start shorter. */
+    if (j->db && !j->dead)
+        sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    window_destroy(j->window);
+    lanes_destroy(j->lanes);
+    for (int i = 0; i < STMT_COUNT; i++)
+        sqlite3_finalize(j->stmt[i]);
+    db_close(j->db);
+    if (j->lock_fd >= 0)
+        close(j->lock_fd);
+    free(j->path);
+    free(j);
+}
+
+const char *journal_id(const struct journal *j)
+{
+    return j->id;
+}
+
+enum status journal_source(struct journal *j, const char *org, const char *name, int64_t *source,
+                           struct err *e)
+{
+    return judge(j, lanes_source(j->lanes, slice_of(org), slice_of(name), source, e));
+}
+
+struct journal_digest journal_digest(const struct journal *j, struct slice org,
+                                     const struct event *ev)
+{
+    struct journal_digest d = {.present = ev->id.len > 0};
+    char text[64];
+    struct ident org_part, body;
+    if (!d.present)
+        return d;
+    /* The org's digest stands before the id, so that no two (org, id) share a text; an id longer than the rest is digested. */
+    org_part = ident_digest(&j->window_key, org);
+    memcpy(text, org_part.bytes, IDENT_BYTES);
+    if (ev->id.len <= sizeof text - IDENT_BYTES - 1) {
+        text[IDENT_BYTES] = 'i';
+        memcpy(text + IDENT_BYTES + 1, ev->id.ptr, ev->id.len);
+        d.id = ident_digest(&j->window_key,
+                            (struct slice){text, IDENT_BYTES + 1 + ev->id.len});
+    } else {
+        struct ident id_part = ident_digest(&j->window_key, ev->id);
+        text[IDENT_BYTES] = 'd';
+        memcpy(text + IDENT_BYTES + 1, id_part.bytes, IDENT_BYTES);
+        d.id = ident_digest(&j->window_key, (struct slice){text, 2 * IDENT_BYTES + 1});
+    }
+    body = ident_digest(&j->window_key, ev->body);
+    memcpy(&d.body, body.bytes, sizeof d.body);
+    return d;
+}
+
+/* ---- the writer's transaction ---- */
+
+enum status journal_begin(struct journal *j, struct err *e)
+{
+    enum status st;
+    thread_owner_check(&j->writer);
+    if (j->dead)
+        return refuse_dead(e);
+    CHECK(!j->open);
+    st = db_run(j->db, j->stmt[STMT_BEGIN], e);
+    if (st != ST_OK)
+        return judge(j, st);
+    j->open = true;
+    j->begin_seq = j->next_seq;
+    return ST_OK;
+}
+
+static enum status park_row(struct journal *j, int64_t lane, int64_t seq, struct slice reason,
+                            struct err *e)
+{
+    sqlite3_stmt *s = j->stmt[STMT_PARK];
+    sqlite3_bind_int64(s, 1, seq);
+    sqlite3_bind_int64(s, 2, lane);
+    sqlite3_bind_int64(s, 3, clock_wall(j->opts.clock).us);
+    sqlite3_bind_text(s, 4, reason.len ? reason.ptr : "", (int)reason.len, SQLITE_STATIC);
+    return db_run(j->db, s, e);
+}
+
+static enum status insert_row(struct journal *j, const struct journal_append *in,
+                              const struct window_match *match, int64_t *seq, struct err *e)
+{
+    const unsigned parked_at_birth = EVENT_QUARANTINED | EVENT_OVERSIZE;
+    struct row row = {.seq = j->next_seq, .source = in->source, .parent = in->parent, .ev = *in->ev};
+    struct lane *lane = NULL;
+    enum status st = ST_OK;
+    if (match->conflict)
+        row.ev.flags |= EVENT_CONFLICT;
+    /* An oversize event keeps out of the lane's chain: a requeue gives it a new place. */
+    if (in->ev->topic.len && !(in->ev->flags & parked_at_birth))
+        st = lanes_find(j->lanes, in->source, in->ev->topic, &lane, e);
+    if (st != ST_OK)
+        return st;
+    if (lane) {
+        row.lane = lane->id;
+        row.prev = lane->last_seq;
+    }
+    row_bind(j->stmt[STMT_APPEND], &row);
+    st = db_run(j->db, j->stmt[STMT_APPEND], e);
+    if (st == ST_OK && (in->ev->flags & parked_at_birth))
+        st = park_row(j, 0, row.seq, in->ev->reason, e);
+    if (st != ST_OK)
+        return st;
+    j->next_seq++;
+    if (lane)
+        lanes_advance(j->lanes, lane, row.seq);
+    *seq = row.seq;
+    return ST_OK;
+}
+
+enum status journal_append(struct journal *j, const struct journal_append *in,
+                           struct journal_appended *out, struct err *e)
+{
+    struct window_match match = {0};
+    enum status st = ST_OK;
+    CHECK(j->open);
+    *out = (struct journal_appended){0};
+    if (in->digest.present && j->opts.window_ms > 0)
+        st = window_find(j->window, &in->digest, &match, e);
+    if (st == ST_OK && match.duplicate_of) {
+        out->seq = match.duplicate_of;
+        out->duplicate = true;
+        return ST_OK;
+    }
+    out->conflict = match.conflict;
+    if (st == ST_OK)
+        st = insert_row(j, in, &match, &out->seq, e);
+    if (st == ST_OK)
+        st = window_add(j->window, &in->digest, out->seq, in->ev->received, e);
+    return judge(j, st);
+}
+
+enum status journal_set_cursor(struct journal *j, int64_t lane, int64_t seq, struct err *e)
+{
+    sqlite3_stmt *s = j->stmt[STMT_CURSOR];
+    CHECK(j->open);
+    sqlite3_bind_int64(s, 1, lane);
+    sqlite3_bind_int64(s, 2, seq);
+    return judge(j, db_run(j->db, s, e));
+}
+
+enum status journal_park(struct journal *j, int64_t lane, int64_t seq, struct slice reason,
+                         struct err *e)
+{
+    CHECK(j->open);
+    return judge(j, park_row(j, lane, seq, reason, e));
+}
+
+enum status journal_set_meta(struct journal *j, const char *name, const char *value, struct err *e)
+{
+    sqlite3_stmt *s = j->stmt[STMT_META];
+    CHECK(j->open);
+    db_bind_text(s, 1, slice_of(name));
+    db_bind_text(s, 2, slice_of(value));
+    return judge(j, db_run(j->db, s, e));
+}
+
+enum status journal_commit(struct journal *j, struct err *e)
+{
+    enum status st;
+    thread_owner_check(&j->writer);
+    CHECK(j->open);
+    if (j->dead) {
+        journal_rollback(j);
+        return refuse_dead(e);
+    }
+    st = window_flush(j->window, e);
+    if (st == ST_OK)
+        st = db_run(j->db, j->stmt[STMT_COMMIT], e);
+    if (st != ST_OK) {
+        judge(j, st);
+        journal_rollback(j);
+        return st;
+    }
+    j->open = false;
+    lanes_committed(j->lanes);
+    window_committed(j->window);
+    j->figure_last_seq = j->next_seq - 1;
+    return ST_OK;
+}
+
+void journal_rollback(struct journal *j)
+{
+    if (!j->open)
+        return;
+    /* SQLite may have rolled back by itself (full disk, I/O error). */
+    if (!sqlite3_get_autocommit(j->db))
+        sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
+    j->open = false;
+    j->next_seq = j->begin_seq;
+    lanes_rolled_back(j->lanes);
+    window_rolled_back(j->window);
+}
+
+/* ---- housekeeping ---- */
+
+enum status journal_maintain(struct journal *j, struct err *e)
+{
+    int in_wal = 0, saved = 0, rc;
+    thread_owner_check(&j->writer);
+    if (j->dead)
+        return refuse_dead(e);
+    CHECK(!j->open);
+    if (j->wal_pages < j->opts.checkpoint_pages)
+        return ST_OK;
+    rc = sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &saved);
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        return judge(j, db_error(j->db, e, "checkpoint"));
+    j->figure_checkpoints++;
+    j->figure_wal_unsaved = in_wal - saved;
+    /* Saved in full, the next commit starts the file anew; else try again after as many pages more. */
+    if (in_wal == saved)
+        j->wal_pages = 0;
+    return ST_OK;
+}
+
+void journal_figures(const struct journal *j, struct journal_figures *out)
+{
+    *out = (struct journal_figures){.last_seq = j->figure_last_seq,
+                                    .wal_pages = j->figure_wal_pages,
+                                    .wal_unsaved = j->figure_wal_unsaved,
+                                    .checkpoints = j->figure_checkpoints};
+    window_figures(j->window, &out->window_ids, &out->window_short);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/journal_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/thread.h"
+#include "journal/row.h"
+
+enum statement { STMT_LANES, STMT_LANE_ROWS, STMT_EVENT, STMT_COUNT };
+
+static const char *const statements[] = {
+    [STMT_LANES] = "SELECT lanes.id, lanes.source, org, name, topic, cursor, mark FROM lanes "
+                   "JOIN sources ON sources.id = lanes.source WHERE lanes.id > ?1 ORDER BY lanes.id",
+    [STMT_LANE_ROWS] = "SELECT " ROW_COLUMNS " FROM events "
+                       "WHERE lane = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [STMT_EVENT] = "SELECT " ROW_COLUMNS " FROM events WHERE seq = ?1",
+};
+_Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
+
+struct journal_reader {
+    struct thread_owner owner;
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STMT_COUNT];
+};
+
+enum status journal_reader_open(struct journal_reader **out, const char *path, const char *vfs,
+                                struct err *e)
+{
+    const struct db_opts opts = {.path = path, .vfs = vfs, .mode = DB_READER};
+    enum status st;
+    struct journal_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return err_set(e, ST_NO_MEM, "journal reader: out of memory");
+    st = db_open(&r->db, &opts, e);
+    for (int i = 0; i < STMT_COUNT && st == ST_OK; i++)
+        st = db_prepare(r->db, &r->stmt[i], statements[i], e);
+    if (st != ST_OK) {
+        journal_reader_close(r);
+        return st;
+    }
+    *out = r;
+    return ST_OK;
+}
+
+void journal_reader_close(struct journal_reader *r)
+{
+    if (!r)
+        return;
+    for (int i = 0; i < STMT_COUNT; i++)
+        sqlite3_finalize(r->stmt[i]);
+    db_close(r->db);
+    free(r);
+}
+
+void journal_reader_hand_over(struct journal_reader *r)
+{
+    thread_owner_release(&r->owner);
+}
+
+static void copy_text(char *out, size_t size, struct slice text)
+{
+    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+}
+
+enum status journal_reader_lanes(struct journal_reader *r, int64_t after,
+                                 void (*on_lane)(void *arg, const struct journal_lane *), void *arg,
+                                 struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_LANES];
+    enum status st = ST_OK;
+    int rc;
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, after);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct journal_lane lane = {.id = sqlite3_column_int64(s, 0),
+                                    .source = sqlite3_column_int64(s, 1),
+                                    .cursor = sqlite3_column_int64(s, 5),
+                                    .mark = sqlite3_column_int64(s, 6)};
+        copy_text(lane.org, sizeof lane.org, db_column(s, 2));
+        copy_text(lane.source_name, sizeof lane.source_name, db_column(s, 3));
+        copy_text(lane.topic, sizeof lane.topic, db_column(s, 4));
+        on_lane(arg, &lane);
+    }
+    if (rc != SQLITE_DONE)
+        st = db_error(r->db, e, "reading lanes");
+    sqlite3_reset(s);
+    return st;
+}
+
+/* Moves the bytes of *text behind *at and points it there. */
+static void move(struct slice *text, char **at)
+{
+    if (text->len)
+        memcpy(*at, text->ptr, text->len);
+    text->ptr = *at;
+    *at += text->len;
+}
+
+/* One allocation a row: the struct, then its texts, then the body. */
+static struct journal_row *copy_row(const struct row *row, bool intact)
+{
+    const struct event *ev = &row->ev;
+    size_t size = ev->type.len + ev->id.len + ev->key.len + ev->trace.len +
+                  ev->content_headers.len + ev->body.len;
+    struct journal_row *copy = malloc(sizeof *copy + size);
+    if (!copy)
+        return NULL;
+    *copy = (struct journal_row){.seq = row->seq,
+                                 .prev = row->prev,
+                                 .lane = row->lane,
+                                 .source = row->source,
+                                 .parent = row->parent,
+                                 .intact = intact,
+                                 .ev = *ev};
+    char *at = (char *)(copy + 1);
+    move(&copy->ev.type, &at);
+    move(&copy->ev.id, &at);
+    move(&copy->ev.key, &at);
+    move(&copy->ev.trace, &at);
+    move(&copy->ev.content_headers, &at);
+    move(&copy->ev.body, &at);
+    return copy;
+}
+
+enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t after,
+                              size_t max_rows, size_t max_bytes, struct journal_row **first,
+                              size_t *count, struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_LANE_ROWS];
+    struct journal_row **tail = first;
+    enum status st = ST_OK;
+    size_t bytes = 0;
+    int rc = SQLITE_DONE;
+    thread_owner_check(&r->owner);
+    *first = NULL;
+    *count = 0;
+    sqlite3_bind_int64(s, 1, lane);
+    sqlite3_bind_int64(s, 2, after);
+    sqlite3_bind_int64(s, 3, (int64_t)max_rows);
+    while (bytes < max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct row row;
+        bool intact = row_read(s, &row);
+        struct journal_row *copy = copy_row(&row, intact);
+        if (!copy) {
+            st = err_set(e, ST_NO_MEM, "reading lane %lld: out of memory", (long long)lane);
+            break;
+        }
+        *tail = copy;
+        tail = &copy->next;
+        bytes += copy->ev.body.len;
+        ++*count;
+    }
+    if (st == ST_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        st = db_error(r->db, e, "reading a lane");
+    sqlite3_reset(s);
+    if (st != ST_OK) {
+        journal_rows_free(*first);
+        *first = NULL;
+        *count = 0;
+    }
+    return st;
+}
+
+enum status journal_read_event(struct journal_reader *r, int64_t seq, struct journal_row **row,
+                               struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_EVENT];
+    enum status st = ST_OK;
+    struct row found;
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, seq);
+    switch (sqlite3_step(s)) {
+    case SQLITE_ROW: {
+        bool intact = row_read(s, &found);
+        *row = copy_row(&found, intact);
+        if (!*row)
+            st = err_set(e, ST_NO_MEM, "reading event %lld: out of memory", (long long)seq);
+        break;
+    }
+    case SQLITE_DONE:
+        st = err_set(e, ST_NOT_FOUND, "no event with seq %lld", (long long)seq);
+        break;
+    default:
+        st = db_error(r->db, e, "reading an event");
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+void journal_rows_free(struct journal_row *first)
+{
+    while (first) {
+        struct journal_row *next = first->next;
+        free(first);
+        first = next;
+    }
+}
+
+enum status journal_read_meta(struct journal_reader *r, const char *name, char *out, size_t size,
+                              struct err *e)
+{
+    thread_owner_check(&r->owner);
+    return db_text(r->db, "SELECT value FROM meta WHERE name = ?1", name, out, size, e);
+}
+
+enum status journal_count(struct journal_reader *r, struct journal_counts *out, struct err *e)
+{
+    static const struct {
+        const char *sql;
+        size_t offset;
+    } figures[] = {
+        {"SELECT count(*) FROM events", offsetof(struct journal_counts, events)},
+        {"SELECT coalesce(min(seq), 0) FROM events", offsetof(struct journal_counts, first_seq)},
+        {"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
+         offsetof(struct journal_counts, last_seq)},
+        {"SELECT coalesce(sum((SELECT count(*) FROM events WHERE lane = lanes.id "
+         "AND seq > cursor)), 0) FROM lanes",
+         offsetof(struct journal_counts, unpublished)},
+        {"SELECT coalesce(min((SELECT received_us FROM events WHERE lane = lanes.id "
+         "AND seq > cursor ORDER BY seq LIMIT 1)), 0) FROM lanes",
+         offsetof(struct journal_counts, oldest_unpublished_us)},
+        {"SELECT count(*) FROM parked WHERE state = 0", offsetof(struct journal_counts, parked)},
+        {"SELECT count(*) FROM parked JOIN events USING(seq) WHERE state = 0 AND flags & 1",
+         offsetof(struct journal_counts, quarantined)},
+    };
+    enum status st = ST_OK;
+    thread_owner_check(&r->owner);
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0] && st == ST_OK; i++)
+        st = db_int(r->db, figures[i].sql, (int64_t *)(void *)((char *)out + figures[i].offset), e);
+    return st;
+}

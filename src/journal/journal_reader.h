@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RELAY_JOURNAL_JOURNAL_READER_H
+#define RELAY_JOURNAL_JOURNAL_READER_H
+
+/*
+ * Reading the journal beside its writer, over a read-only connection that cannot checkpoint.
+ *
+ * Every call is one short read transaction: rows are copied out and the statement is reset, so that no reader pins the WAL.
+ *
+ * Threads: a reader belongs to the thread that first uses it.
+ */
+
+#include "event/event.h"
+
+struct journal_reader;
+
+/* ST_NOT_FOUND or ST_DENIED: no such journal. */
+MUST_CHECK enum status journal_reader_open(struct journal_reader **out, const char *path,
+                                           const char *vfs, struct err *e);
+void journal_reader_close(struct journal_reader *r);
+/* The next thread that calls owns it. */
+void journal_reader_hand_over(struct journal_reader *r);
+
+struct journal_lane {
+    int64_t id;
+    int64_t source;
+    char org[64];
+    char source_name[64];
+    char topic[256];
+    int64_t cursor; /* published or parked up to here */
+    int64_t mark;
+};
+
+/* Calls on_lane for each lane with an id above after, in order of id. */
+MUST_CHECK enum status journal_reader_lanes(struct journal_reader *r, int64_t after,
+                                            void (*on_lane)(void *arg, const struct journal_lane *),
+                                            void *arg, struct err *e);
+
+/* One event as it stands in the journal. */
+struct journal_row {
+    struct journal_row *next;
+    int64_t seq;
+    int64_t prev;
+    int64_t lane;
+    int64_t source;
+    int64_t parent;
+    bool intact; /* its checksum holds; else nothing below may be trusted */
+    struct event ev; /* slices into this row; topic, content_headers and reason are not filled for rows of a lane */
+};
+
+/*
+ * Copies rows of a lane with seq > after in order: at most max_rows, and no further row once max_bytes of bodies are reached.
+ * *first is a list, freed with journal_rows_free(). Returns how many in *count; 0 at the end of the lane.
+ */
+MUST_CHECK enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t after,
+                                         size_t max_rows, size_t max_bytes,
+                                         struct journal_row **first, size_t *count, struct err *e);
+/* One event by its seq. ST_NOT_FOUND. */
+MUST_CHECK enum status journal_read_event(struct journal_reader *r, int64_t seq,
+                                          struct journal_row **row, struct err *e);
+void journal_rows_free(struct journal_row *first);
+
+/* A value of the meta table ("journal_id"); ST_NOT_FOUND. */
+MUST_CHECK enum status journal_read_meta(struct journal_reader *r, const char *name, char *out,
+                                         size_t size, struct err *e);
+
+struct journal_counts {
+    int64_t events;
+    int64_t first_seq, last_seq; /* 0 when there are none */
+    int64_t unpublished;         /* in lanes, beyond their cursors */
+    int64_t oldest_unpublished_us; /* received time; 0 when there are none */
+    int64_t parked;              /* waiting for a person; quarantined ones too */
+    int64_t quarantined;
+};
+/* Counts by walking indexes: linear in the backlog; for commands and slow polls. */
+MUST_CHECK enum status journal_count(struct journal_reader *r, struct journal_counts *out,
+                                     struct err *e);
+
+#endif

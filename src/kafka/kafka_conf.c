@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/kafka_conf.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* librdkafka knows about 50 facilities; the rarest share the last place. */
+#define FACILITIES_MAX 32
+#define FACILITY_MAX   24
+
+#define LOG_WINDOW_MS 10000
+
+/* Numbers of syslog(3), as librdkafka passes them. */
+#define SEVERITY_CRITICAL 2
+#define SEVERITY_WARNING  4
+#define SEVERITY_INFO     6
+
+struct facility {
+    char name[FACILITY_MAX];
+    struct mono window; /* when its last line was written */
+    int64_t left_out;
+};
+
+struct kafka_log {
+    pthread_mutex_t lock;
+    struct facility facilities[FACILITIES_MAX];
+    size_t count;
+};
+
+struct kafka_log *kafka_conf_log_create(void)
+{
+    struct kafka_log *log = calloc(1, sizeof *log);
+    if (log)
+        pthread_mutex_init(&log->lock, NULL);
+    return log;
+}
+
+void kafka_conf_log_destroy(struct kafka_log *log)
+{
+    if (!log)
+        return;
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+/* Whether a line of the facility may be written now; *left_out is how many were not before it. */
+static bool pass(struct kafka_log *log, const char *name, int64_t *left_out)
+{
+    struct mono now = clock_mono(clock_system());
+    struct facility *f = NULL;
+    bool may = true;
+    *left_out = 0;
+    pthread_mutex_lock(&log->lock);
+    for (size_t i = 0; i < log->count && !f; i++)
+        if (strncmp(log->facilities[i].name, name, FACILITY_MAX - 1) == 0)
+            f = &log->facilities[i];
+    if (!f) {
+        if (log->count < FACILITIES_MAX)
+            log->count++;
+        f = &log->facilities[log->count - 1];
+        *f = (struct facility){.left_out = 0};
+        snprintf(f->name, sizeof f->name, "%s", name);
+        f->window = now;
+    } else if (mono_diff_ns(now, f->window) < (int64_t)LOG_WINDOW_MS * 1000000) {
+        f->left_out++;
+        may = false;
+    } else {
+        *left_out = f->left_out;
+        f->left_out = 0;
+        f->window = now;
+    }
+    pthread_mutex_unlock(&log->lock);
+    return may;
+}
+
+/*
+ * Lines that only say what the relay does on purpose: it ends a producer that still holds records
+ * (the journal has them), and it sets an experimental property.
+ */
+static bool is_expected(const char *facility, const char *text)
+{
+    return strcmp(facility, "TERMINATE") == 0 ||
+           (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee"));
+}
+
+void kafka_conf_log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    struct kafka_hooks *hooks = rk ? rd_kafka_opaque(rk) : NULL;
+    enum log_level own = LOG_DEBUG;
+    int64_t left_out = 0;
+    if (level <= SEVERITY_CRITICAL)
+        own = LOG_ERROR;
+    else if (level <= SEVERITY_WARNING)
+        own = LOG_WARN;
+    else if (level <= SEVERITY_INFO)
+        own = LOG_INFO;
+    if (!log_is_enabled(own) || is_expected(facility, text))
+        return;
+    if (own != LOG_DEBUG && hooks && !pass(hooks->log, facility, &left_out))
+        return;
+    log_write(own, "kafka.librdkafka", LOG_S("facility", facility), LOG_S("text", text),
+              LOG_I("left_out", left_out), LOG_END);
+}
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opaque)
+{
+    const struct kafka_hooks *hooks = opaque;
+    (void)rk;
+    hooks->on_report(hooks->arg, msg);
+}
+
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+    const struct kafka_hooks *hooks = opaque;
+    (void)rk;
+    hooks->on_error(hooks->arg, (rd_kafka_resp_err_t)err, reason);
+}
+
+/*
+ * The relay's values. Those of promise and order cannot be changed by an operator
+ * (kafka_property.c); the others are starting points.
+ */
+static const struct kafka_property defaults[] = {
+    {"client.id", "gladly-relay"},
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
+    {"max.in.flight", "5"},
+    {"message.timeout.ms", "0"},
+    /* A refused batch stops the producer (ERR__GAPLESS_GUARANTEE) instead of letting later records
+     * of the same partition pass it: rdkafka_request.c, rd_kafka_handle_Produce_error. */
+    {"enable.gapless.guarantee", "true"},
+    {"queue.buffering.max.messages", "50000"},
+    {"queue.buffering.max.kbytes", "65536"},
+    {"linger.ms", "2"},
+    {"compression.type", "lz4"},
+    /* As the Java client places keys. */
+    {"partitioner", "murmur2_random"},
+    {"socket.nagle.disable", "true"},
+    {"socket.keepalive.enable", "true"},
+    {"reconnect.backoff.ms", "50"},
+    {"reconnect.backoff.max.ms", "500"},
+    {"topic.metadata.refresh.interval.ms", "60000"},
+};
+
+static enum status set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *e)
+{
+    char text[ERR_TEXT_MAX];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK)
+        return err_set(e, ST_BAD_INPUT, "Kafka property %s: %s", name, text);
+    return ST_OK;
+}
+
+static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_conf_opts *opts, struct err *e)
+{
+    enum status st;
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        st = set(conf, defaults[i].name, defaults[i].value, e);
+        if (st)
+            return st;
+    }
+    st = set(conf, "allow.auto.create.topics", opts->auto_create ? "true" : "false", e);
+    if (st)
+        return st;
+    for (size_t i = 0; i < opts->property_count; i++) {
+        const struct kafka_property *p = &opts->properties[i];
+        st = kafka_property_check(p->name, p->value, e);
+        if (!st)
+            st = set(conf, p->name, p->value, e);
+        if (st)
+            return st;
+    }
+    return ST_OK;
+}
+
+enum status kafka_conf_create(rd_kafka_conf_t **out, size_t *max_records,
+                              const struct kafka_conf_opts *opts, struct err *e)
+{
+    char text[256];
+    size_t size = sizeof text;
+    uint64_t records = 0;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    enum status st = set_all(conf, opts, e);
+    if (st)
+        goto out_conf;
+    if (rd_kafka_conf_get(conf, "bootstrap.servers", NULL, &size) != RD_KAFKA_CONF_OK ||
+        size <= 1) {
+        st = err_set(e, ST_BAD_INPUT, "Kafka property bootstrap.servers is missing");
+        goto out_conf;
+    }
+    size = sizeof text;
+    if (rd_kafka_conf_get(conf, "queue.buffering.max.messages", text, &size) == RD_KAFKA_CONF_OK)
+        st = num_parse_u64(slice_of(text), 1, SIZE_MAX, &records, e);
+    if (st)
+        goto out_conf;
+    *max_records = (size_t)records;
+    rd_kafka_conf_set_opaque(conf, opts->hooks);
+    rd_kafka_conf_set_log_cb(conf, kafka_conf_log_cb);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    *out = conf;
+    return ST_OK;
+
+out_conf:
+    rd_kafka_conf_destroy(conf);
+    return st;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/kafka_watcher.h"
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "kafka/kafka_admin.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Creating waits for the controller; a cluster that needs longer is asked again. */
+#define MAKE_TOPIC_MS 5000
+
+/* A new topic has its leaders within this time, or is asked about with the usual back-off. */
+#define SETTLE_TRIES   40
+#define SETTLE_STEP_MS 100
+
+#define PROBE_CONNECTED_MS 5000  /* notices a broker that is connected and dead */
+#define PROBE_LIST_MS      60000 /* without a ready topic the question is for all: seldom */
+#define PROBE_DOWN_MS      250
+#define BIRTH_RETRY_MS     5000
+
+/* A cluster id is 22 characters (base64 of a UUID); others may be chosen by hand. */
+#define CLUSTER_ID_MAX 128
+
+/* The longest wait without a reason to wake; it only bounds arithmetic. */
+#define IDLE_MS 60000
+
+struct kafka_watcher {
+    struct kafka_watcher_opts opts;
+    struct thread *thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    atomic_bool interrupt; /* stop or retire: questions that can give up do */
+
+    /* Under the lock. */
+    struct kafka_topics *topics;
+    rd_kafka_t *client;
+    rd_kafka_t *retired;
+    struct mono birth_at; /* of the next client, while there is none */
+    struct mono probe_at;
+    struct mono alarm_at;
+    bool is_alarm_set;
+    bool is_stopping;
+    bool is_connected;
+    uint32_t probe_topic;
+    char reason[KAFKA_TOPIC_REASON_MAX]; /* why nobody is connected */
+    char cluster_id[CLUSTER_ID_MAX];     /* written once */
+};
+
+static struct mono now_mono(void)
+{
+    return clock_mono(clock_system());
+}
+
+static bool is_past(struct mono t, struct mono now)
+{
+    return mono_diff_ns(now, t) >= 0;
+}
+
+/* Waits for a change until t; the lock is held before and after. */
+static void wait_until(struct kafka_watcher *w, struct mono t)
+{
+    struct timespec ts = {.tv_sec = t.ns / 1000000000, .tv_nsec = t.ns % 1000000000};
+    pthread_cond_timedwait(&w->changed, &w->lock, &ts);
+}
+
+static void note_down(struct kafka_watcher *w, const char *reason)
+{
+    if (reason && reason[0])
+        snprintf(w->reason, sizeof w->reason, "%s", reason);
+    if (w->is_connected)
+        wakeup_signal(w->opts.wake);
+    w->is_connected = false;
+    w->probe_at = mono_add_ms(now_mono(), PROBE_DOWN_MS);
+}
+
+static void note_cluster_id(struct kafka_watcher *w)
+{
+    char *id = rd_kafka_clusterid(w->client, 0);
+    if (!id)
+        return;
+    if (!w->cluster_id[0])
+        snprintf(w->cluster_id, sizeof w->cluster_id, "%s", id);
+    else if (strncmp(w->cluster_id, id, sizeof w->cluster_id - 1) != 0)
+        log_error("kafka.cluster_changed", LOG_S("was", w->cluster_id), LOG_S("now", id));
+    rd_kafka_mem_free(w->client, id);
+}
+
+static void note_up(struct kafka_watcher *w)
+{
+    uint32_t unused = 0;
+    bool has_ready = kafka_topics_next_ready(w->topics, &unused);
+    w->probe_at = mono_add_ms(now_mono(), has_ready ? PROBE_CONNECTED_MS : PROBE_LIST_MS);
+    if (w->is_connected)
+        return;
+    w->is_connected = true;
+    note_cluster_id(w);
+    wakeup_signal(w->opts.wake);
+}
+
+/* ------------------------------------------------------------------ questions (lock released) */
+
+static struct kafka_answer ask(struct kafka_watcher *w, uint32_t index)
+{
+    rd_kafka_t *rk = w->client;
+    const char *name = kafka_topics_name(w->topics, index);
+    pthread_mutex_unlock(&w->lock);
+    struct kafka_answer a = kafka_admin_ask(rk, name, KAFKA_WATCHER_ASK_MS);
+    pthread_mutex_lock(&w->lock);
+    return a;
+}
+
+static struct kafka_answer make(struct kafka_watcher *w, uint32_t index)
+{
+    rd_kafka_t *rk = w->client;
+    struct kafka_admin_topic wanted = {kafka_topics_name(w->topics, index), w->opts.partitions,
+                                       w->opts.replication_factor};
+    pthread_mutex_unlock(&w->lock);
+    struct kafka_answer a = kafka_admin_make_topic(rk, &wanted, MAKE_TOPIC_MS, &w->interrupt);
+    if (a.kind == KAFKA_ANSWER_YES)
+        log_info("kafka.topic_created", LOG_S("topic", wanted.name),
+                 LOG_I("partitions", wanted.partitions),
+                 LOG_I("replication_factor", wanted.replication_factor));
+    pthread_mutex_lock(&w->lock);
+    return a;
+}
+
+/* Creates the topic and waits until all its partitions have leaders: a client that sees only some
+ * of the partitions would place keys by a smaller number. */
+static struct kafka_answer make_and_settle(struct kafka_watcher *w, uint32_t index)
+{
+    struct kafka_answer a = make(w, index);
+    if (a.kind != KAFKA_ANSWER_YES)
+        return a;
+    for (int i = 0; i < SETTLE_TRIES && !atomic_load(&w->interrupt); i++) {
+        a = ask(w, index);
+        if (a.kind == KAFKA_ANSWER_UNREACHABLE || a.kind == KAFKA_ANSWER_REFUSED)
+            return a;
+        if (a.kind == KAFKA_ANSWER_YES && a.leaderless == 0 && a.partitions >= w->opts.partitions)
+            return a;
+        wait_until(w, mono_add_ms(now_mono(), SETTLE_STEP_MS));
+    }
+    a.kind = KAFKA_ANSWER_SETTLING;
+    snprintf(a.reason, sizeof a.reason, "the new topic has no leaders yet");
+    return a;
+}
+
+static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_answer *a)
+{
+    const char *unused;
+    bool was_ready = kafka_topics_state(w->topics, index, &unused) == PUBLISHER_TOPIC_READY;
+    struct mono now = now_mono();
+    if (a->kind == KAFKA_ANSWER_UNREACHABLE) {
+        note_down(w, a->reason);
+        return;
+    }
+    note_up(w);
+    if (a->kind == KAFKA_ANSWER_YES)
+        kafka_topics_set_ready(w->topics, index);
+    else if (a->kind == KAFKA_ANSWER_SETTLING)
+        kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_PENDING, a->reason, now);
+    else
+        kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_MISSING, a->reason, now);
+    if (was_ready != (a->kind == KAFKA_ANSWER_YES))
+        wakeup_signal(w->opts.wake);
+}
+
+static void ask_and_apply(struct kafka_watcher *w, uint32_t index)
+{
+    struct kafka_answer a = ask(w, index);
+    if (a.kind == KAFKA_ANSWER_NO && w->opts.create_topics && !atomic_load(&w->interrupt))
+        a = make_and_settle(w, index);
+    /* An answer to a client that was retired meanwhile says nothing about the next one. */
+    if (!w->client || w->is_stopping)
+        return;
+    apply(w, index, &a);
+}
+
+/* Asks something in order to see whether a broker answers; a topic that is in use is best. */
+static void probe(struct kafka_watcher *w)
+{
+    struct mono unused;
+    uint32_t index = w->probe_topic;
+    if (kafka_topics_next_ready(w->topics, &index)) {
+        w->probe_topic = index;
+        ask_and_apply(w, index);
+        return;
+    }
+    if (kafka_topics_due(w->topics, now_mono(), &index, &unused)) {
+        ask_and_apply(w, index);
+        return;
+    }
+    rd_kafka_t *rk = w->client;
+    pthread_mutex_unlock(&w->lock);
+    struct kafka_answer a = kafka_admin_ping(rk, KAFKA_WATCHER_ASK_MS);
+    pthread_mutex_lock(&w->lock);
+    if (!w->client || w->is_stopping)
+        return;
+    if (a.kind == KAFKA_ANSWER_UNREACHABLE)
+        note_down(w, a.reason);
+    else
+        note_up(w);
+}
+
+/* ------------------------------------------------------------------------- the client's life */
+
+static enum status make_client(rd_kafka_t **out, const rd_kafka_conf_t *conf, struct err *e)
+{
+    char text[ERR_TEXT_MAX];
+    rd_kafka_conf_t *copy = rd_kafka_conf_dup(conf);
+    *out = rd_kafka_new(RD_KAFKA_PRODUCER, copy, text, sizeof text);
+    if (*out)
+        return ST_OK;
+    rd_kafka_conf_destroy(copy);
+    return err_set(e, ST_BAD_INPUT, "librdkafka: %s", text);
+}
+
+static void bury(struct kafka_watcher *w)
+{
+    rd_kafka_t *rk = w->retired;
+    w->retired = NULL;
+    pthread_mutex_unlock(&w->lock);
+    rd_kafka_destroy(rk);
+    pthread_mutex_lock(&w->lock);
+    atomic_store(&w->interrupt, w->is_stopping);
+}
+
+static void give_birth(struct kafka_watcher *w)
+{
+    struct err e;
+    rd_kafka_t *rk;
+    pthread_mutex_unlock(&w->lock);
+    enum status st = make_client(&rk, w->opts.conf, &e);
+    pthread_mutex_lock(&w->lock);
+    if (st) {
+        log_error("kafka.producer_failed", LOG_S("reason", e.text));
+        note_down(w, e.text);
+        w->birth_at = mono_add_ms(now_mono(), BIRTH_RETRY_MS);
+        return;
+    }
+    w->client = rk;
+    w->probe_at = now_mono();
+    wakeup_signal(w->opts.wake);
+}
+
+/* ---------------------------------------------------------------------------------- the thread */
+
+static struct mono earlier(struct mono a, struct mono b)
+{
+    return a.ns < b.ns ? a : b;
+}
+
+/* One piece of work, or one wait; the lock is held before and after. */
+static void step(struct kafka_watcher *w)
+{
+    struct mono now = now_mono(), next = mono_add_ms(now, IDLE_MS), due = next;
+    uint32_t index;
+    if (w->is_alarm_set && is_past(w->alarm_at, now)) {
+        w->is_alarm_set = false;
+        wakeup_signal(w->opts.wake);
+    }
+    if (w->is_alarm_set)
+        next = earlier(next, w->alarm_at);
+    if (w->retired) {
+        bury(w);
+    } else if (!w->client) {
+        if (is_past(w->birth_at, now))
+            give_birth(w);
+        else
+            wait_until(w, earlier(next, w->birth_at));
+    } else if (w->is_connected && kafka_topics_due(w->topics, now, &index, &due)) {
+        ask_and_apply(w, index);
+    } else if (is_past(w->probe_at, now)) {
+        probe(w);
+    } else {
+        wait_until(w, earlier(earlier(next, due), w->probe_at));
+    }
+}
+
+static void run(void *arg)
+{
+    struct kafka_watcher *w = arg;
+    pthread_mutex_lock(&w->lock);
+    while (!w->is_stopping)
+        step(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static enum status init_sync(struct kafka_watcher *w, struct err *e)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int rc = pthread_cond_init(&w->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    if (rc)
+        return err_set_errno(e, ST_NO_MEM, rc, "Kafka watcher");
+    pthread_mutex_init(&w->lock, NULL);
+    return ST_OK;
+}
+
+enum status kafka_watcher_create(struct kafka_watcher **out, const struct kafka_watcher_opts *opts,
+                                 struct err *e)
+{
+    enum status st;
+    struct kafka_watcher *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(e, ST_NO_MEM, "Kafka watcher: out of memory");
+    w->opts = *opts;
+    w->probe_at = now_mono();
+    snprintf(w->reason, sizeof w->reason, "no broker has answered yet");
+    st = init_sync(w, e);
+    if (st)
+        goto out_free;
+    w->topics = kafka_topics_create();
+    if (!w->topics) {
+        st = err_set(e, ST_NO_MEM, "Kafka watcher: out of memory");
+        goto out_sync;
+    }
+    st = make_client(&w->client, opts->conf, e);
+    if (st)
+        goto out_topics;
+    st = thread_start(&w->thread, "kafka-watcher", run, w, e);
+    if (st)
+        goto out_client;
+    *out = w;
+    return ST_OK;
+
+out_client:
+    rd_kafka_destroy(w->client);
+out_topics:
+    kafka_topics_destroy(w->topics);
+out_sync:
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->changed);
+out_free:
+    free(w);
+    return st;
+}
+
+void kafka_watcher_destroy(struct kafka_watcher *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->is_stopping = true;
+    atomic_store(&w->interrupt, true);
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    thread_join(w->thread);
+    if (w->retired)
+        rd_kafka_destroy(w->retired);
+    if (w->client)
+        rd_kafka_destroy(w->client);
+    kafka_topics_destroy(w->topics);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->changed);
+    free(w);
+}
+
+/* ------------------------------------------------------------------------ for the publisher */
+
+rd_kafka_t *kafka_watcher_client(struct kafka_watcher *w)
+{
+    pthread_mutex_lock(&w->lock);
+    rd_kafka_t *rk = w->client;
+    pthread_mutex_unlock(&w->lock);
+    return rk;
+}
+
+void kafka_watcher_retire(struct kafka_watcher *w, int delay_ms)
+{
+    pthread_mutex_lock(&w->lock);
+    CHECK(w->client && !w->retired);
+    w->retired = w->client;
+    w->client = NULL;
+    w->birth_at = mono_add_ms(now_mono(), delay_ms);
+    kafka_topics_set_unknown(w->topics, now_mono());
+    atomic_store(&w->interrupt, true);
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void kafka_watcher_alarm(struct kafka_watcher *w, struct mono when)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_alarm_set = true;
+    w->alarm_at = when;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+enum publisher_topic kafka_watcher_topic(struct kafka_watcher *w, const char *name, uint32_t *index,
+                                         char reason[KAFKA_TOPIC_REASON_MAX])
+{
+    struct err e;
+    const char *why;
+    enum publisher_topic state = PUBLISHER_TOPIC_MISSING;
+    pthread_mutex_lock(&w->lock);
+    size_t known = kafka_topics_count(w->topics);
+    if (kafka_topics_find(w->topics, name, now_mono(), index, &e)) {
+        *index = UINT32_MAX;
+        snprintf(reason, KAFKA_TOPIC_REASON_MAX, "%.*s", KAFKA_TOPIC_REASON_MAX - 1, e.text);
+    } else {
+        state = kafka_topics_state(w->topics, *index, &why);
+        if (state == PUBLISHER_TOPIC_PENDING && !w->is_connected)
+            why = w->reason;
+        snprintf(reason, KAFKA_TOPIC_REASON_MAX, "%s", why);
+    }
+    if (kafka_topics_count(w->topics) != known)
+        pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    return state;
+}
+
+void kafka_watcher_hold(struct kafka_watcher *w, uint32_t topic, const char *reason, int hold_ms)
+{
+    pthread_mutex_lock(&w->lock);
+    kafka_topics_set_held(w->topics, topic, reason, mono_add_ms(now_mono(), hold_ms));
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void kafka_watcher_tell(struct kafka_watcher *w, bool is_down, const char *reason)
+{
+    pthread_mutex_lock(&w->lock);
+    if (is_down)
+        note_down(w, NULL);
+    else
+        snprintf(w->reason, sizeof w->reason, "%s", reason);
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+const char *kafka_watcher_cluster_id(struct kafka_watcher *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool is_known = w->cluster_id[0] != '\0';
+    pthread_mutex_unlock(&w->lock);
+    return is_known ? w->cluster_id : NULL;
+}
+
+void kafka_watcher_state(struct kafka_watcher *w, bool *connected, char *line, size_t size)
+{
+    pthread_mutex_lock(&w->lock);
+    *connected = w->is_connected && w->client;
+    if (!w->client)
+        snprintf(line, size, "making a new producer");
+    else if (w->is_connected)
+        snprintf(line, size, "connected to cluster %s", w->cluster_id[0] ? w->cluster_id : "-");
+    else
+        snprintf(line, size, "no broker reachable: %s", w->reason);
+    pthread_mutex_unlock(&w->lock);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RELAY_KAFKA_PUBLISHER_H
+#define RELAY_KAFKA_PUBLISHER_H
+
+/*
+ * The door through which the forwarder reaches Kafka. kafka_publisher.h is the real one
+ * (librdkafka); the simulation passes a model that delays, fails and forgets.
+ *
+ * "Queued" is no state (promise P2): a record counts only when its report says so.
+ *
+ * Threads: every operation from the forwarder's thread only; reports are delivered inside poll().
+ */
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct publisher_header {
+    const char *name;
+    struct slice value;
+};
+
+#define PUBLISHER_HEADERS_MAX 20
+
+struct publisher_record {
+    const char *topic;
+    struct slice key; /* ptr NULL: a record without key */
+    struct slice value;
+    const struct publisher_header *headers;
+    size_t header_count; /* <= PUBLISHER_HEADERS_MAX */
+    struct wall timestamp;
+    uint64_t tag; /* comes back in the report */
+};
+
+enum publisher_outcome {
+    PUBLISHER_DELIVERED, /* acknowledged by all in-sync replicas */
+    PUBLISHER_RETRY, /* not delivered, or not known; produce it again (after a fatal error, a purge)
+                      */
+    PUBLISHER_REJECTED, /* Kafka will never take this record as it is (too large, invalid): park it
+                         */
+    PUBLISHER_DENIED,   /* not allowed now (authorization): the lane waits and tries again */
+};
+
+struct publisher_report {
+    uint64_t tag;
+    enum publisher_outcome outcome;
+    int32_t partition;
+    int64_t offset;     /* -1 when unknown */
+    const char *reason; /* for people; NULL when delivered */
+};
+
+/* The state of a topic as a lane sees it. */
+enum publisher_topic {
+    PUBLISHER_TOPIC_READY,
+    PUBLISHER_TOPIC_PENDING, /* being looked up or created, or no broker can be asked */
+    PUBLISHER_TOPIC_MISSING, /* it does not exist and may not or cannot be created; asked again by
+                                itself */
+};
+
+struct publisher;
+
+struct publisher_ops {
+    /*
+     * The topic's state; starts looking for (or creating) it on the first call. *reason (borrowed
+     * until the next call) says why it is not ready. Never blocks.
+     */
+    enum publisher_topic (*topic)(struct publisher *p, const char *topic, const char **reason);
+    /*
+     * Queues one record; its bytes are copied before it returns. ST_FULL: the queue is full, poll
+     * and try again. ST_AGAIN: not now (no connection set-up yet, or being recreated). ST_TOO_BIG:
+     * over the configured message limit.
+     */
+    enum status (*produce)(struct publisher *p, const struct publisher_record *rec, struct err *e);
+    /*
+     * Delivers reports that are ready to on_report(arg, ...) and recreates the producer after a
+     * fatal error: then every record without a report gets PUBLISHER_RETRY first. Never blocks.
+     * Returns how many reports were delivered.
+     */
+    size_t (*poll)(struct publisher *p,
+                   void (*on_report)(void *arg, const struct publisher_report *), void *arg);
+    /* Waits up to timeout_ms until everything queued is reported (on_report as in poll). */
+    void (*flush)(struct publisher *p, int timeout_ms,
+                  void (*on_report)(void *arg, const struct publisher_report *), void *arg);
+    /* Readable when poll has something to do; -1 when there is no such descriptor. */
+    int (*wait_fd)(struct publisher *p);
+    /* The cluster's id once known, else NULL; lives as long as p. */
+    const char *(*cluster_id)(struct publisher *p);
+    /* One line about the connection for people ("connected", "no broker reachable: ..."); borrowed
+     * until the next call. */
+    const char *(*state)(struct publisher *p, bool *connected);
+    void (*destroy)(struct publisher *p);
+};
+
+/* An implementation embeds this as its first member. */
+struct publisher {
+    const struct publisher_ops *ops;
+};
+
+#endif

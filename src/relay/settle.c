@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/settle.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct park {
+    int64_t lane;
+    int64_t seq;
+    char reason[SETTLE_REASON_MAX];
+};
+
+/* One batch of what is to be written. Cursors are indexed by lane; lanes lists those that moved. */
+struct sheet {
+    int64_t cursor[JOURNAL_LANES_MAX + 1];
+    int64_t lanes[JOURNAL_LANES_MAX];
+    size_t lane_count;
+    struct park parks[SETTLE_PARKS_MAX];
+    size_t park_count;
+    char cluster_id[128];
+};
+
+struct settle {
+    struct commit_job job;
+    struct committer *committer;
+    const struct wakeup *wakeup;
+    struct sheet *gathering; /* the forwarder writes here */
+    struct sheet *sent;      /* the committer reads here while under_way */
+    _Atomic bool under_way;
+    _Atomic bool failed; /* the last one did not commit: `sent` must go again */
+    struct mono retry_at;
+};
+
+/* How soon a settlement that did not commit (full disk) goes again. */
+#define RETRY_MS 250
+
+static bool is_empty(const struct sheet *s)
+{
+    return !s->lane_count && !s->park_count && !s->cluster_id[0];
+}
+
+static void clear(struct sheet *s)
+{
+    for (size_t i = 0; i < s->lane_count; i++)
+        s->cursor[s->lanes[i]] = 0;
+    s->lane_count = 0;
+    s->park_count = 0;
+    s->cluster_id[0] = 0;
+}
+
+static enum status apply(struct commit_job *job, struct journal *j, struct err *e)
+{
+    struct settle *s = (struct settle *)job;
+    const struct sheet *sheet = s->sent;
+    enum status st = ST_OK;
+    for (size_t i = 0; i < sheet->park_count && st == ST_OK; i++)
+        st = journal_park(j, sheet->parks[i].lane, sheet->parks[i].seq,
+                          slice_of(sheet->parks[i].reason), e);
+    for (size_t i = 0; i < sheet->lane_count && st == ST_OK; i++)
+        st = journal_set_cursor(j, sheet->lanes[i], sheet->cursor[sheet->lanes[i]], e);
+    if (st == ST_OK && sheet->cluster_id[0])
+        st = journal_set_meta(j, "kafka_cluster_id", sheet->cluster_id, e);
+    return st;
+}
+
+static void done(struct commit_job *job, enum status outcome, const struct err *e)
+{
+    struct settle *s = (struct settle *)job;
+    (void)e; /* the committer has logged it */
+    s->failed = outcome != ST_OK;
+    s->under_way = false;
+    wakeup_signal(s->wakeup);
+}
+
+enum status settle_create(struct settle **out, struct committer *committer,
+                          const struct wakeup *wakeup, struct err *e)
+{
+    struct settle *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(e, ST_NO_MEM, "settlement: out of memory");
+    s->committer = committer;
+    s->wakeup = wakeup;
+    s->job.apply = apply;
+    s->job.done = done;
+    s->gathering = calloc(1, sizeof *s->gathering);
+    s->sent = calloc(1, sizeof *s->sent);
+    if (!s->gathering || !s->sent) {
+        settle_destroy(s);
+        return err_set(e, ST_NO_MEM, "settlement: out of memory");
+    }
+    *out = s;
+    return ST_OK;
+}
+
+void settle_destroy(struct settle *s)
+{
+    if (!s)
+        return;
+    CHECK(!s->under_way);
+    free(s->gathering);
+    free(s->sent);
+    free(s);
+}
+
+void settle_cursor(struct settle *s, int64_t lane, int64_t seq)
+{
+    struct sheet *sheet = s->gathering;
+    CHECK(lane > 0 && lane <= JOURNAL_LANES_MAX);
+    if (!sheet->cursor[lane])
+        sheet->lanes[sheet->lane_count++] = lane;
+    if (sheet->cursor[lane] < seq)
+        sheet->cursor[lane] = seq;
+}
+
+bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason)
+{
+    struct sheet *sheet = s->gathering;
+    if (sheet->park_count == SETTLE_PARKS_MAX)
+        return false;
+    struct park *p = &sheet->parks[sheet->park_count++];
+    p->lane = lane;
+    p->seq = seq;
+    snprintf(p->reason, sizeof p->reason, "%s", reason);
+    return true;
+}
+
+void settle_cluster(struct settle *s, const char *cluster_id)
+{
+    snprintf(s->gathering->cluster_id, sizeof s->gathering->cluster_id, "%s", cluster_id);
+}
+
+void settle_submit(struct settle *s, struct mono now)
+{
+    if (s->under_way || (s->failed && now.ns < s->retry_at.ns))
+        return;
+    if (!s->failed) {
+        struct sheet *through = s->sent;
+        clear(through);
+        if (is_empty(s->gathering))
+            return;
+        s->sent = s->gathering;
+        s->gathering = through;
+    }
+    s->retry_at = mono_add_ms(now, RETRY_MS);
+    s->failed = false;
+    s->under_way = true;
+    if (committer_submit(s->committer, &s->job) != ST_OK) {
+        /* A full mailbox empties, a closed one ends the process: the sheet stays and goes with a later call. */
+        s->failed = true;
+        s->under_way = false;
+    }
+}
+
+bool settle_is_under_way(const struct settle *s)
+{
+    return s->under_way;
+}
+
+bool settle_is_pending(const struct settle *s)
+{
+    return s->under_way || s->failed || !is_empty(s->gathering);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RELAY_RELAY_SETTLE_H
+#define RELAY_RELAY_SETTLE_H
+
+/*
+ * What the forwarder wants written: cursors that moved and events to park, as one job of the committer. One settlement is under
+ * way at a time; what comes meanwhile gathers and goes with the next. A settlement that did not commit goes again: cursors
+ * only grow and parking twice is parking once.
+ *
+ * Threads: all functions from the forwarder's thread; the job itself runs on the committer's.
+ */
+
+#include "base/wakeup.h"
+#include "relay/committer.h"
+
+#define SETTLE_PARKS_MAX  256 /* parked events in one settlement; more wait for the next */
+#define SETTLE_REASON_MAX 160
+
+struct settle;
+
+/* wakeup is signalled when a settlement ended; both must outlive it. */
+MUST_CHECK enum status settle_create(struct settle **out, struct committer *committer,
+                                     const struct wakeup *wakeup, struct err *e);
+/* Nothing may be under way. NULL is a no-op. */
+void settle_destroy(struct settle *s);
+
+/* The lane is published or parked up to seq. */
+void settle_cursor(struct settle *s, int64_t lane, int64_t seq);
+/* False: no room for more parked events until the next settlement is through. */
+bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason);
+/* Kafka's cluster id, to be kept. */
+void settle_cluster(struct settle *s, const char *cluster_id);
+
+/* Hands over what gathered, unless one is under way, there is nothing, or one failed just now. Never blocks. */
+void settle_submit(struct settle *s, struct mono now);
+/* Whether a settlement is under way, or one waits to be. */
+bool settle_is_pending(const struct settle *s);
+bool settle_is_under_way(const struct settle *s);
+
+#endif
