@@ -5,7 +5,8 @@
 
 #include "api/reply.h"
 
-/* Some hundred bytes a child, METRIC_CHILDREN_MAX children a family: far above what a scrape holds. */
+/* Some hundred bytes a child, METRIC_CHILDREN_MAX children a family: far above what a scrape holds.
+ */
 #define EXPOSITION_MAX (64u << 20)
 
 struct admin {

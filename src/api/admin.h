@@ -3,7 +3,8 @@
 #define RELAY_API_ADMIN_H
 
 /*
- * The admin listener's handler: GET /metrics in Prometheus' text format. It is never on the intake's listener.
+ * The admin listener's handler: GET /metrics in Prometheus' text format. It is never on the
+ * intake's listener.
  *
  * Threads: handler callbacks on the admin http thread, create and destroy on main.
  */

@@ -91,7 +91,8 @@ void auth_reload(struct auth *a, const struct conf_source *source)
     secret_wipe(&fresh, sizeof fresh);
 }
 
-/* "basic" in any case and any spaces behind it become the one form that the digests were made of. */
+/* "basic" in any case and any spaces behind it become the one form that the digests were made of.
+ */
 static struct slice normal_basic(struct slice value, char out[2000])
 {
     static const struct slice scheme = {"basic", 5};

@@ -5,11 +5,13 @@
 /*
  * Who may post to a source. The one place that compares secrets.
  *
- * A source asks for any of: a token in a header (two may be live, for rotation), further headers with fixed values, Basic
- * credentials (two passwords may be live). All that is configured must match. Every comparison runs to its end over digests of
- * equal length, whatever matched before, so that the time tells nothing (OWASP ASVS 6.2.8).
+ * A source asks for any of: a token in a header (two may be live, for rotation), further headers
+ * with fixed values, Basic credentials (two passwords may be live). All that is configured must
+ * match. Every comparison runs to its end over digests of equal length, whatever matched before, so
+ * that the time tells nothing (OWASP ASVS 6.2.8).
  *
- * Owns: digests of the secrets under a key that dies with the process, never their text (promise P10).
+ * Owns: digests of the secrets under a key that dies with the process, never their text (promise
+ * P10).
  *
  * Threads: check from every http thread; reload from main beside them.
  */

@@ -17,7 +17,8 @@ void delivery_fini(struct delivery *d)
     buf_fini(&d->text);
 }
 
-/* application/json, alone or with parameters of which charset may only be utf-8 (RFC 8259 section 8.1). */
+/* application/json, alone or with parameters of which charset may only be utf-8 (RFC 8259
+ * section 8.1). */
 static bool is_json_type(struct slice value)
 {
     const char *semicolon = value.len ? memchr(value.ptr, ';', value.len) : NULL;
@@ -101,22 +102,20 @@ static enum status route(struct delivery *d, const struct delivery_opts *opts)
         ev->flags |= EVENT_UNROUTED;
     if (ev->body.len > opts->record_max) {
         ev->flags |= EVENT_OVERSIZE;
-        ev->reason = slice_of("the body is larger than one Kafka record may be (message.max.bytes)");
+        ev->reason =
+            slice_of("the body is larger than one Kafka record may be (message.max.bytes)");
     }
     return ST_OK;
 }
 
-/* The type decides which key order applies, and the key comes from the same pass: read twice only when the order differs. */
+/* The type, which the envelope tells, decides which key order applies. */
 static enum status read_envelope(struct delivery *d, const struct delivery_opts *opts,
                                  struct err *e)
 {
-    struct slice body = d->ev.body;
-    enum status st = envelope_read(&d->envelope, body, &envelope_keys_default, &d->ev, e);
-    if (st == ST_OK) {
-        const struct envelope_keys *keys = routes_find(opts->routes, d->ev.type).keys;
-        if (memcmp(keys, &envelope_keys_default, sizeof *keys) != 0)
-            st = envelope_read(&d->envelope, body, keys, &d->ev, e);
-    }
+    enum status st =
+        envelope_read(&d->envelope, d->ev.body, &envelope_keys_default, &d->ev, e);
+    if (st == ST_OK)
+        d->ev.key = envelope_key(&d->envelope, routes_find(opts->routes, d->ev.type).keys);
     return st;
 }
 

@@ -3,8 +3,9 @@
 #define RELAY_API_DELIVERY_H
 
 /*
- * Reading one authenticated delivery: from request headers and body to an event, never refusing it (promise P5). What is no Gladly
- * event in plain JSON is marked quarantined, with the reason and its content headers, and keeps its bytes.
+ * Reading one authenticated delivery: from request headers and body to an event, never refusing it
+ * (promise P5). What is no Gladly event in plain JSON is marked quarantined, with the reason and
+ * its content headers, and keeps its bytes.
  *
  * Threads: re-entrant.
  */
@@ -22,7 +23,8 @@ struct delivery {
 
 struct delivery_opts {
     const struct routes *routes;
-    size_t record_max; /* bytes of body that still fit into one Kafka record; more is stored and parked */
+    size_t record_max; /* bytes of body that still fit into one Kafka record; more is stored and
+                          parked */
 };
 
 void delivery_init(struct delivery *d);

@@ -66,8 +66,8 @@ static const char *outcome_word(const struct intake *i)
 }
 
 /*
- * The type label is the sender's text, but the family holds a bounded number of children, so the worst a sender can do is to fill
- * it with "other".
+ * The type label is the sender's text, but the family holds a bounded number of children, so the
+ * worst a sender can do is to fill it with "other".
  */
 static void count(const struct intake *i, const char *word)
 {
@@ -142,7 +142,8 @@ static bool answer_health(const struct ingress *in, struct http_req *req)
     return true;
 }
 
-/* Who sent it: the peer, or what a trusted proxy says of the peer before it. Only for counting failures. */
+/* Who sent it: the peer, or what a trusted proxy says of the peer before it. Only for counting
+ * failures. */
 static void client_address(const struct ingress *in, const struct http_req *req,
                            char out[CONF_ADDRESS_MAX])
 {
@@ -230,7 +231,8 @@ static void on_refused(void *ctx, enum http_refusal why, const char *peer)
 {
     struct ingress *in = ctx;
     metric_add(in->refusals[why], 1);
-    /* A sender whose deliveries are over the limit loses them: that one is for a person (promise P5). */
+    /* A sender whose deliveries are over the limit loses them: that one is for a person (promise
+     * P5). */
     if (why == HTTP_REFUSED_BODY_SIZE)
         log_error("intake.body_over_limit", LOG_S("peer", peer));
 }

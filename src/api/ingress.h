@@ -3,24 +3,28 @@
 #define RELAY_API_INGRESS_H
 
 /*
- * The intake listener's handler: POST on a source's path becomes a journaled event, GET /healthz and /readyz say how the process
- * and the journal are.
+ * The intake listener's handler: POST on a source's path becomes a journaled event, GET /healthz
+ * and /readyz say how the process and the journal are.
  *
- * The way of a delivery: on_head finds the source, checks method and credentials before a body byte is kept; on_request reads the
- * envelope, suspends the request and hands a job to the committer; the job's done(), after COMMIT, answers (promise P1).
+ * The way of a delivery: on_head finds the source, checks method and credentials before a body byte
+ * is kept; on_request reads the envelope, suspends the request and hands a job to the committer;
+ * the job's done(), after COMMIT, answers (promise P1).
  *
  *   status     body                                        when
  *   200        {"status":"stored","seq":"12"}               committed
- *   200        {"status":"duplicate","seq":"7"}             the same id and bytes are in the window under seq 7
- *   200        {"status":"quarantined","seq":"12"}          committed, but not readable as a Gladly event; waits for a person
- *   200        {"status":"ping","seq":"12"}                 Gladly's test delivery, committed
- *   401        {"error":"unauthorized"}                     credentials; 429 once there were too many from one address
- *   404, 405   {"error":"not_found"}, {"error":"method_not_allowed"}
- *   503        {"error":"unavailable"}                      the journal cannot take it now; Retry-After
+ *   200        {"status":"duplicate","seq":"7"}             the same id and bytes are in the window
+ * under seq 7 200        {"status":"quarantined","seq":"12"}          committed, but not readable
+ * as a Gladly event; waits for a person 200        {"status":"ping","seq":"12"} Gladly's test
+ * delivery, committed 401        {"error":"unauthorized"}                     credentials; 429 once
+ * there were too many from one address 404, 405   {"error":"not_found"},
+ * {"error":"method_not_allowed"} 503        {"error":"unavailable"}                      the
+ * journal cannot take it now; Retry-After
  *
- * Framing (400), size (413, 431) and time (408 is never sent: a slow client is cut) are the server's, see http_server.h.
+ * Framing (400), size (413, 431) and time (408 is never sent: a slow client is cut) are the
+ * server's, see http_server.h.
  *
- * Owns: the table of sources. Threads: handler callbacks on http threads, done() on the committer's, the rest on main.
+ * Owns: the table of sources. Threads: handler callbacks on http threads, done() on the
+ * committer's, the rest on main.
  */
 
 #include "api/auth.h"
@@ -52,7 +56,8 @@ size_t ingress_user_bytes(void);
 /* Takes over secrets and limits of a new configuration with the same sources. */
 void ingress_reload(struct ingress *in, const struct conf *conf);
 
-/* From now on /readyz says 503: the first step of a shutdown, so that a load balancer looks elsewhere. */
+/* From now on /readyz says 503: the first step of a shutdown, so that a load balancer looks
+ * elsewhere. */
 void ingress_set_draining(struct ingress *in);
 
 #endif

@@ -8,12 +8,14 @@
 
 #include "http/http_server.h"
 
-/* Seconds after which a sender may try again: a commit or a freed disk page is sooner than Gladly's first retry (30 s). */
+/* Seconds after which a sender may try again: a commit or a freed disk page is sooner than Gladly's
+ * first retry (30 s). */
 #define REPLY_RETRY_AFTER "5"
 
 /*
- * Answers {"error":"<word>"} with the headers that the status asks for: 401 WWW-Authenticate, 405 Allow (allow), 429 and 503
- * Retry-After. word is one of ours: no quoting is done. allow may be NULL.
+ * Answers {"error":"<word>"} with the headers that the status asks for: 401 WWW-Authenticate, 405
+ * Allow (allow), 429 and 503 Retry-After. word is one of ours: no quoting is done. allow may be
+ * NULL.
  */
 void reply_error(struct http_req *req, int status, const char *word, const char *allow);
 /* 200 with a text/plain line. */

@@ -5,12 +5,13 @@
 /*
  * Counts failed authentications per address and minute.
  *
- * Behind a proxy every client may share one address, and Gladly's own deliveries must never be refused for somebody else's guesses
- * (promise P5): so only the answers to failed requests change, from 401 to 429 with the connection closed. Secrets of 16 random
- * characters are not guessed at that pace.
+ * Behind a proxy every client may share one address, and Gladly's own deliveries must never be
+ * refused for somebody else's guesses (promise P5): so only the answers to failed requests change,
+ * from 401 to 429 with the connection closed. Secrets of 16 random characters are not guessed at
+ * that pace.
  *
- * Bounds: THROTTLE_SLOTS addresses; one that hashes onto another's place replaces it once a minute has passed, and else shares its
- * count. Threads: every http thread.
+ * Bounds: THROTTLE_SLOTS addresses; one that hashes onto another's place replaces it once a minute
+ * has passed, and else shares its count. Threads: every http thread.
  */
 
 #include "base/clock.h"

@@ -61,9 +61,9 @@ size_t wall_format(struct wall t, char out[WALL_TEXT_MAX])
     }
     gmtime_r(&s, &tm);
     /* strftime's %Y does not fill a year before 1000 up to the four digits of RFC 3339. */
-    int n = snprintf(out, WALL_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                     tm.tm_year + 1900LL, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                     tm.tm_sec, (int)(rest / 1000));
+    int n =
+        snprintf(out, WALL_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900LL,
+                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(rest / 1000));
     return (size_t)n;
 }
 

@@ -44,7 +44,8 @@ struct secret {
     struct ident digest;
 };
 struct secret secret_of(struct slice text);
-/* What an Authorization header says for this user and password (RFC 7617); together at most 2048 bytes, else nothing matches. */
+/* What an Authorization header says for this user and password (RFC 7617); together at most 2048
+ * bytes, else nothing matches. */
 struct secret secret_of_basic(const char *user, const char *password);
 /* In a time that depends on neither the content nor, beyond hashing it, the length. */
 bool secret_matches(const struct secret *s, struct slice candidate);

@@ -3,8 +3,8 @@
 #define RELAY_BASE_LOCK_H
 
 /*
- * A mutex for the few places that share instead of handing over. Each owner's comment names the fields that its lock protects;
- * nothing else is locked while one is held. Threads: every one.
+ * A mutex for the few places that share instead of handing over. Each owner's comment names the
+ * fields that its lock protects; nothing else is locked while one is held. Threads: every one.
  */
 
 struct lock;

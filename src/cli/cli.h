@@ -5,8 +5,9 @@
 /*
  * The subcommands. main.c finds one by name in a table, each has a file of its own.
  *
- * Exit codes, documented in README.md: 0 done; 1 it failed or found something, the reason is on stderr; 2 wrong usage; 74 (EX_IOERR of
- * sysexits.h) the journal's disk failed and the process stopped to be safe.
+ * Exit codes, documented in README.md: 0 done; 1 it failed or found something, the reason is on
+ * stderr; 2 wrong usage; 74 (EX_IOERR of sysexits.h) the journal's disk failed and the process
+ * stopped to be safe.
  */
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct cli_args {
 enum cli_exit cli_serve(const struct cli_args *args);
 enum cli_exit cli_check(const struct cli_args *args);
 enum cli_exit cli_config(const struct cli_args *args);
+enum cli_exit cli_journal(const struct cli_args *args);
 
 struct conf;
 

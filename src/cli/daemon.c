@@ -14,18 +14,22 @@
 #include "base/thread.h"
 #include "base/wakeup.h"
 #include "cli/inherited.h"
+#include "cli/tls_files.h"
 #include "kafka/kafka_demo.h"
 #include "kafka/kafka_publisher.h"
 #include "relay/forwarder.h"
+#include "relay/keeper.h"
 
-/* Jobs waiting for the committer: the server holds at most waiting_max requests, the forwarder has one. */
+/* Jobs waiting for the committer: the server holds at most waiting_max requests, the forwarder has
+ * one. */
 #define MAILBOX_EXTRA 16
 
 /* One read of a lane: bounds the read transaction and the memory of a drain. */
 #define READ_ROWS_MAX  1000
 #define READ_BYTES_MAX (4u << 20)
 
-/* What librdkafka adds to a body on the wire: key, headers, framing (PUBLISHER_HEADERS_MAX short headers). */
+/* What librdkafka adds to a body on the wire: key, headers, framing (PUBLISHER_HEADERS_MAX short
+ * headers). */
 #define RECORD_OVERHEAD 8192
 /* librdkafka's default of message.max.bytes (CONFIGURATION.md). */
 #define MESSAGE_MAX_DEFAULT 1000000
@@ -46,6 +50,9 @@ struct daemon {
     struct err failure;
     struct metrics *metrics;
     struct journal *journal;
+    char *journal_directory;
+    char *ballast_path;
+    struct keeper *keeper;
     struct committer *committer;
     struct thread *committer_thread;
     struct kafka_demo *broker;
@@ -106,6 +113,12 @@ static void on_batch(void *ctx, bool stored_events)
         wakeup_signal(&d->attention);
 }
 
+static enum status housekeeping(void *ctx, struct journal *j, bool *again, struct err *e)
+{
+    struct daemon *d = ctx;
+    return keeper_step(d->keeper, j, d->committer, again, e);
+}
+
 static void run_committer(void *arg)
 {
     struct daemon *d = arg;
@@ -151,6 +164,35 @@ static enum status start_journal(struct daemon *d, struct err *e)
     return st;
 }
 
+static enum status create_keeper(struct daemon *d, struct err *e)
+{
+    const struct conf_journal *c = &d->conf->journal;
+    char *directory = strdup(c->path);
+    char *ballast = NULL;
+    char *slash = directory ? strrchr(directory, '/') : NULL;
+    struct keeper_opts opts = {.clock = clock_system(),
+                               .ballast_bytes = c->ballast_bytes,
+                               .floor_bytes = c->free_space_floor_bytes,
+                               .retention_ms = c->retention_ms,
+                               .retention_bytes = c->retention_bytes,
+                               .metrics = d->metrics};
+    enum status st;
+    if (!directory || asprintf(&ballast, "%s-ballast", c->path) < 0) {
+        free(directory);
+        return err_set(e, ST_NO_MEM, "keeper: out of memory");
+    }
+    if (slash == directory)
+        slash++;
+    if (slash)
+        *slash = 0;
+    d->journal_directory = directory;
+    d->ballast_path = ballast;
+    opts.directory = slash ? directory : ".";
+    opts.ballast_path = ballast;
+    st = keeper_create(&d->keeper, &opts, e);
+    return st;
+}
+
 static enum status create_committer(struct daemon *d, struct err *e)
 {
     const struct committer_opts opts = {.journal = d->journal,
@@ -158,8 +200,8 @@ static enum status create_committer(struct daemon *d, struct err *e)
                                         .mailbox_max = d->conf->http.waiting_max + MAILBOX_EXTRA,
                                         .rows_max = d->conf->journal.commit_rows_max,
                                         .on_batch = on_batch,
+                                        .housekeeping = housekeeping,
                                         .ctx = d,
-                                        .housekeeping_ms = 1000,
                                         .metrics = d->metrics};
     return committer_create(&d->committer, &opts, e);
 }
@@ -177,13 +219,13 @@ static enum status start_publisher(struct daemon *d, struct err *e)
     if (!properties)
         return err_set(e, ST_NO_MEM, "kafka: out of memory");
     for (size_t i = 0; i < c->properties.count; i++)
-        properties[opts.property_count++] = (struct kafka_property){
-            c->properties.items[i].name, c->properties.items[i].value};
+        properties[opts.property_count++] =
+            (struct kafka_property){c->properties.items[i].name, c->properties.items[i].value};
     if (d->demo) {
         st = kafka_demo_start(&d->broker, e);
         if (st == ST_OK) {
-            properties[opts.property_count++] = (struct kafka_property){
-                "bootstrap.servers", kafka_demo_bootstrap(d->broker)};
+            properties[opts.property_count++] =
+                (struct kafka_property){"bootstrap.servers", kafka_demo_bootstrap(d->broker)};
             log_info("demo.broker", LOG_S("bootstrap", kafka_demo_bootstrap(d->broker)));
         }
     }
@@ -259,13 +301,21 @@ static enum status start_intake(struct daemon *d, struct err *e)
                                     .limits = limits_of(c),
                                     .handler = ingress_handler(d->ingress),
                                     .user_bytes = ingress_user_bytes()};
+    struct tls_files tls;
     struct http_server *server;
-    enum status st = http_server_start(&server, &opts, e);
+    enum status st = tls_files_read(&tls, c, e);
+    if (st != ST_OK)
+        return st;
+    opts.tls_cert_pem = tls.cert_pem;
+    opts.tls_key_pem = tls.key_pem;
+    st = http_server_start(&server, &opts, e);
+    tls_files_free(&tls);
     if (st != ST_OK) {
         err_context(e, "[http] listen");
         return st;
     }
-    /* What was committed before this line waits for its answer until the next batch or the server's own look. */
+    /* What was committed before this line waits for its answer until the next batch or the server's
+     * own look. */
     lock_take(d->intake_lock);
     d->intake = server;
     lock_give(d->intake_lock);
@@ -310,8 +360,7 @@ static void create_gauges(struct daemon *d)
 static enum status start_admin(struct daemon *d, struct err *e)
 {
     const struct conf_listen *listen = &d->conf->admin.listen;
-    const struct admin_opts admin_opts = {
-        .metrics = d->metrics, .on_scrape = on_scrape, .ctx = d};
+    const struct admin_opts admin_opts = {.metrics = d->metrics, .on_scrape = on_scrape, .ctx = d};
     struct http_server_opts opts = {.address = listen->address,
                                     .port = listen->port,
                                     .listen_fd = -1,
@@ -346,6 +395,8 @@ static enum status start_admin(struct daemon *d, struct err *e)
 static enum status start_parts(struct daemon *d, struct err *e)
 {
     enum status st = start_journal(d, e);
+    if (st == ST_OK)
+        st = create_keeper(d, e);
     if (st == ST_OK)
         st = create_committer(d, e);
     if (st == ST_OK)
@@ -387,9 +438,25 @@ enum status daemon_start(struct daemon **out, const struct conf *conf, bool demo
     return ST_OK;
 }
 
+static void reload_tls(struct daemon *d, const struct conf_http *conf)
+{
+    struct tls_files tls;
+    struct err e = {0};
+    enum status st = tls_files_read(&tls, conf, &e);
+    /* A listener without TLS stays one until a restart. */
+    if (st == ST_OK && tls.cert_pem && d->conf->http.tls_cert_file[0])
+        st = http_server_set_tls(d->intake, tls.cert_pem, tls.key_pem, &e);
+    if (st != ST_OK)
+        log_error("config.tls_not_reloaded", LOG_S("reason", e.text),
+                  LOG_S("effect", "the certificate in force stays"));
+    tls_files_free(&tls);
+}
+
 void daemon_reload(struct daemon *d, const struct conf *conf)
 {
+    reload_tls(d, &conf->http);
     ingress_reload(d->ingress, conf);
+    keeper_set_retention(d->keeper, conf->journal.retention_ms, conf->journal.retention_bytes);
 }
 
 /* ---- stop ---- */
@@ -445,6 +512,9 @@ void daemon_stop(struct daemon *d, int deadline_ms)
     ingress_destroy(d->ingress);
     admin_destroy(d->admin);
     committer_destroy(d->committer);
+    keeper_destroy(d->keeper);
+    free(d->journal_directory);
+    free(d->ballast_path);
     journal_close(d->journal);
     metrics_destroy(d->metrics);
     wakeup_fini(&d->attention);

@@ -3,13 +3,15 @@
 #define RELAY_CLI_DAEMON_H
 
 /*
- * The running relay: every part, made in order, and taken down in the reverse of what depends on what.
+ * The running relay: every part, made in order, and taken down in the reverse of what depends on
+ * what.
  *
- * Start: metrics - journal - committer - Kafka - forwarder - ingress - admin - intake. The intake comes last: from its first accepted
- * connection on everything behind it works.
+ * Start: metrics - journal - committer - Kafka - forwarder - ingress - admin - intake. The intake
+ * comes last: from its first accepted connection on everything behind it works.
  *
- * Stop: unready - no new connections - what is in hand is committed and answered - intake down - what is in the air is reported and
- * settled - committer drained - journal closed. Nothing that was acknowledged depends on any of this.
+ * Stop: unready - no new connections - what is in hand is committed and answered - intake down -
+ * what is in the air is reported and settled - committer drained - journal closed. Nothing that was
+ * acknowledged depends on any of this.
  *
  * Threads: all functions on main.
  */
@@ -18,7 +20,8 @@
 
 struct daemon;
 
-/* Starts everything; requests are accepted when it returns ST_OK. The reason is in *e. conf must outlive the daemon. */
+/* Starts everything; requests are accepted when it returns ST_OK. The reason is in *e. conf must
+ * outlive the daemon. */
 MUST_CHECK enum status daemon_start(struct daemon **out, const struct conf *conf, bool demo,
                                     struct err *e);
 /* Readable when the daemon must stop by itself (daemon_failed). */

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/ident.h"
 #include "base/thread.h"
@@ -18,6 +19,7 @@ static const struct command commands[] = {
     {"serve", cli_serve, "run the relay (--demo: with an embedded in-memory broker)"},
     {"check", cli_check, "check the configuration file; lists every error, exit 1 if there is one"},
     {"config", cli_config, "print the configuration in force, secrets masked"},
+    {"journal", cli_journal, "verify | stats | backup FILE | compact: the journal file itself"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -48,8 +50,10 @@ static const struct command *find_command(const char *name)
 static bool read_options(int argc, char **argv, struct cli_args *args, bool *help, bool *version)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"demo", no_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},
+        {"config", required_argument, NULL, 'c'},
+        {"demo", no_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
     int c;
@@ -77,6 +81,8 @@ int main(int argc, char **argv)
     bool help = false, version = false;
     struct err e;
     thread_set_name("main");
+    /* Nobody else reads a journal, a copy of one, or a lock. */
+    umask(0077);
     if (!read_options(argc, argv, &args, &help, &version))
         return CLI_USAGE;
     if (version) {

@@ -8,14 +8,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/daemon.h"
 #include "cli/inherited.h"
 
-/* Signals are read from a descriptor by main; they are blocked before the first thread exists, so no thread is interrupted. */
+/* Signals are read from a descriptor by main; they are blocked before the first thread exists, so
+ * no thread is interrupted. */
 static int open_signals(void)
 {
     sigset_t set;
@@ -27,11 +27,10 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* What a crash would leave behind must not hold secrets, and nobody else reads the journal. */
-static void restrict_process(void)
+/* What a crash would leave behind must not hold secrets. */
+static void forbid_core_dumps(void)
 {
     const struct rlimit none = {0, 0};
-    umask(0077);
     setrlimit(RLIMIT_CORE, &none);
 }
 
@@ -79,7 +78,7 @@ enum cli_exit cli_serve(const struct cli_args *args)
     enum cli_exit code = CLI_OK;
     if (!conf || signals < 0)
         return CLI_FAILED;
-    restrict_process();
+    forbid_core_dumps();
     log_set_level(conf->log.level);
     if (daemon_start(&d, conf, args->demo, &e) != ST_OK) {
         log_error("relay.start_failed", LOG_S("reason", e.text));

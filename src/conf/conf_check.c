@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The line of the row with this key; 0 when it is not given. */
@@ -71,14 +72,16 @@ static void check_headers(const struct conf_build_section *s, struct conf_errors
     for (size_t i = 0; i < source->headers.count; i++) {
         const struct conf_header *h = &source->headers.items[i];
         const char *taken = NULL;
+        char key[80];
         if (line_of(s, "token") && slice_eq_nocase(slice_of(h->name), slice_of(source->header)))
             taken = "token";
         if (line_of(s, "basic_user") &&
             slice_eq_nocase(slice_of(h->name), slice_of("authorization")))
             taken = "basic_user";
-        if (taken)
-            conf_errors_add(errs, h->line, s->title, "header", "%.64s carries the %s already",
-                            h->name, taken);
+        if (!taken)
+            continue;
+        snprintf(key, sizeof key, "header.%.64s", h->name);
+        conf_errors_add(errs, h->line, s->title, key, "this header carries the %s already", taken);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 
 #define CONF_DUMP_MASK "********"
+#define CONF_DUMP_MAX  (32u * 1024u * 1024u) /* bytes; for out: twice what all strings can take */
 
 /* Appends the dump to out. ST_FULL, ST_NO_MEM. */
 MUST_CHECK enum status conf_dump(const struct conf *c, struct buf *out);

@@ -141,6 +141,8 @@ static enum status add_property(struct conf_properties *list, const struct conf_
         return err_set(e, ST_BAD_INPUT,
                        "must be the name of a client property: small letters, digits, '.', '_' "
                        "and '-'");
+    if (entry->match.row->flags & CONF_REQUIRED && entry->value.len == 0)
+        return err_set(e, ST_BAD_INPUT, "must not be empty");
     for (size_t i = 0; i < list->count; i++)
         if (slice_eq(slice_of(list->items[i].name), name))
             return repeated(list->items[i].line, e);

@@ -21,8 +21,17 @@
 #define ORG_ROW(...)     ROW_OF(ORG, conf_org, __VA_ARGS__)
 #define SOURCE_ROW(...)  ROW_OF(SOURCE, conf_source, __VA_ARGS__)
 
-static const struct conf_option rows[] = {CONF_HTTP(HTTP_ROW) CONF_JOURNAL(JOURNAL_ROW) CONF_KAFKA(
-    KAFKA_ROW) CONF_ADMIN(ADMIN_ROW) CONF_LOG(LOG_ROW) CONF_ORG(ORG_ROW) CONF_SOURCE(SOURCE_ROW)};
+/* clang-format off */
+static const struct conf_option rows[] = {
+    CONF_HTTP(HTTP_ROW)
+    CONF_JOURNAL(JOURNAL_ROW)
+    CONF_KAFKA(KAFKA_ROW)
+    CONF_ADMIN(ADMIN_ROW)
+    CONF_LOG(LOG_ROW)
+    CONF_ORG(ORG_ROW)
+    CONF_SOURCE(SOURCE_ROW)
+};
+/* clang-format on */
 
 #define ONE(...) +1
 enum {

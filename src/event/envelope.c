@@ -82,7 +82,8 @@ static enum status decode(struct envelope *env, const struct json_want *wants, s
     enum status st;
     buf_clear(&env->scratch);
     for (size_t i = 0; i < WANTS; i++) {
-        bool usable = wants[i].kind == JSON_STRING && wants[i].raw.len && wants[i].raw.len <= RAW_MAX;
+        bool usable =
+            wants[i].kind == JSON_STRING && wants[i].raw.len && wants[i].raw.len <= RAW_MAX;
         out[i] = usable ? wants[i].raw : (struct slice){NULL, 0};
         if (usable && is_escaped(&wants[i]))
             need += wants[i].raw.len;

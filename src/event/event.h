@@ -20,8 +20,8 @@ enum event_origin {
     EVENT_ORIGIN_BACKFILL = 1,
     EVENT_ORIGIN_REQUEUE = 2,
 };
-/* "webhook", "backfill", "requeue": the relay-origin header; "unknown" for a number that this version
- * does not know. */
+/* "webhook", "backfill", "requeue": the relay-origin header; "unknown" for a number that this
+ * version does not know. */
 const char *event_origin_name(enum event_origin origin);
 
 /* Stored as bits: append only. */

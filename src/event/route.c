@@ -11,7 +11,10 @@ static const struct family {
     size_t length;
     const char *name;
 } families[] = {
-#define FAMILY(type, name) {type, sizeof type - 1, name}
+#define FAMILY(type, name)          \
+    {                               \
+        type, sizeof type - 1, name \
+    }
     FAMILY("AGENT_AVAILABILITY", "agent-availability"),
     FAMILY("AGENT_STATUS", "agent-status"),
     FAMILY("AUTOMATION", "automation"),

@@ -223,6 +223,7 @@ static enum MHD_Result serve_request(struct http_req *req)
     return send_reply(req);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the signature is libmicrohttpd's. */
 enum MHD_Result http_access_serve(void *cls, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *data_len, void **context)

@@ -79,8 +79,9 @@ struct MHD_Response *http_answer_render(const struct http_reply *r, bool close)
         return NULL;
     if (r->content_type)
         ok = MHD_add_response_header(m, "Content-Type", r->content_type) == MHD_YES;
-    for (size_t i = 0; ok && i < HTTP_REPLY_HEADERS_MAX && r->headers[i].name; i++)
-        ok = MHD_add_response_header(m, r->headers[i].name, r->headers[i].value) == MHD_YES;
+    for (size_t i = 0; ok && i < HTTP_REPLY_HEADERS_MAX; i++)
+        if (r->headers[i].name)
+            ok = MHD_add_response_header(m, r->headers[i].name, r->headers[i].value) == MHD_YES;
     if (ok && close)
         ok = MHD_add_response_header(m, "Connection", "close") == MHD_YES;
     if (!ok) {

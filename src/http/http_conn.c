@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_conn.h"
 
+#include "base/lock.h"
 #include "http/http_thread.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,10 +53,10 @@ static bool secure(struct http_conn *c, struct MHD_Connection *mhd)
     const union MHD_ConnectionInfo *info;
     if (!s->has_tls)
         return true;
-    pthread_mutex_lock(&s->tls_lock);
+    lock_take(s->tls_lock);
     c->tls = s->tls;
     http_tls_take(c->tls);
-    pthread_mutex_unlock(&s->tls_lock);
+    lock_give(s->tls_lock);
     info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     return info && http_tls_apply(c->tls, info->tls_session) == ST_OK;
 }

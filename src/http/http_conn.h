@@ -18,13 +18,12 @@
  * Threads: http, all functions.
  */
 
-#include <microhttpd.h>
-#include <netinet/in.h>
-
-#include "http/http_tls.h"
-#include "http/http_tally.h"
-
 #include "http/http_server.h"
+#include "http/http_tls.h"
+
+#include <microhttpd.h>
+
+#include <netinet/in.h>
 
 struct http_thread;
 

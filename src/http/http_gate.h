@@ -21,9 +21,9 @@
  * set the gate compares addresses, never bytes outside the slices.
  *
  * What no handler can see, and the gate therefore does not refuse: bare LF line ends and extensions
- * in the chunk lines of a body, trailer fields after it, empty lines before the request line, and
- * blanks around the colon's value. Put a hardened proxy (HAProxy or nginx) in front of a relay that
- * faces the Internet.
+ * in the chunk lines of a body, trailer fields after it, empty lines before the request line, and a
+ * NUL byte beside bare LFs that together leave the gap of CR LF. Put a hardened proxy (HAProxy or
+ * nginx) in front of a relay that faces the Internet.
  *
  * Threads: every function from every thread. Invariant: HTTP_GATE_PASSED means that exactly one
  * framing holds and that body describes it.

@@ -125,6 +125,7 @@ struct slice http_req_header(const struct http_req *req, const char *name)
 {
     const char *value = NULL;
     size_t len = 0;
+    CHECK(atomic_load_explicit(&req->state, memory_order_relaxed) == HTTP_REQ_OPEN);
     if (MHD_lookup_connection_value_n(req->mhd, MHD_HEADER_KIND, name, strlen(name), &value,
                                       &len) != MHD_YES)
         return (struct slice){NULL, 0};
@@ -151,6 +152,7 @@ static enum MHD_Result count_one(void *cls, enum MHD_ValueKind kind, const char 
 size_t http_req_header_count(const struct http_req *req, const char *name)
 {
     struct count c = {slice_of(name), 0};
+    CHECK(atomic_load_explicit(&req->state, memory_order_relaxed) == HTTP_REQ_OPEN);
     MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, count_one, &c);
     return c.n;
 }

@@ -17,14 +17,14 @@
  * belongs to the answering thread, and body and user do until its reference ends.
  */
 
-#include <stdalign.h>
-#include <stdatomic.h>
-#include <netinet/in.h>
-#include <stddef.h>
-
 #include "http/http_answer.h"
 #include "http/http_gate.h"
 #include "http/http_tally.h"
+
+#include <netinet/in.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
 
 struct MHD_Connection;
 struct http_conn;

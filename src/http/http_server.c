@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_server.h"
 
+#include "base/lock.h"
 #include "http/http_listen.h"
 #include "http/http_thread.h"
 
@@ -73,11 +74,11 @@ static struct http_server *allocate(const struct http_server_opts *o)
     s->shared.is_adopted = o->listen_fd >= 0;
     s->shared.has_tls = o->tls_cert_pem != NULL;
     s->shared.tally = http_tally_create();
-    if (!s->shared.tally || pthread_mutex_init(&s->shared.tls_lock, NULL)) {
-        http_tally_drop(s->shared.tally);
+    if (!s->shared.tally) {
         free(s);
         return NULL;
     }
+    s->shared.tls_lock = lock_create();
     s->port = o->port;
     s->thread_count = o->threads;
     return s;
@@ -178,7 +179,7 @@ void http_server_stop(struct http_server *s, int deadline_ms)
     for (int i = 0; i < s->thread_count; i++)
         http_thread_close(&s->threads[i]);
     http_tls_drop(s->shared.tls);
-    pthread_mutex_destroy(&s->shared.tls_lock);
+    lock_destroy(s->shared.tls_lock);
     http_tally_drop(s->shared.tally);
     free(s);
 }
@@ -207,10 +208,10 @@ enum status http_server_set_tls(struct http_server *s, const char *cert_pem, con
     enum status st = http_tls_create(&fresh, cert_pem, key_pem, e);
     if (st != ST_OK)
         return st;
-    pthread_mutex_lock(&s->shared.tls_lock);
+    lock_take(s->shared.tls_lock);
     struct http_tls *old = s->shared.tls;
     s->shared.tls = fresh;
-    pthread_mutex_unlock(&s->shared.tls_lock);
+    lock_give(s->shared.tls_lock);
     http_tls_drop(old);
     return ST_OK;
 }

@@ -22,17 +22,16 @@
  * empty, so a successful http_req_answer() always finds its thread.
  */
 
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "base/thread.h"
 #include "base/wakeup.h"
+#include "http/http_server.h"
 #include "http/http_tally.h"
 #include "http/http_tls.h"
 
-#include "http/http_server.h"
+#include <stdatomic.h>
 
 struct MHD_Daemon;
+struct lock;
 struct http_conn;
 struct http_req;
 
@@ -48,10 +47,10 @@ struct http_shared {
     const struct clock *clock;
     size_t user_bytes;
     struct http_tally *tally;
-    pthread_mutex_t tls_lock;
-    struct http_tls *tls; /* under tls_lock */
-    bool has_tls;         /* never changes */
-    bool is_adopted;      /* the listening socket is inherited and may live on elsewhere */
+    struct lock *tls_lock; /* protects tls */
+    struct http_tls *tls;
+    bool has_tls;    /* never changes */
+    bool is_adopted; /* the listening socket is inherited and may live on elsewhere */
     atomic_bool draining;
     atomic_bool stopping;
     struct mono stop_by; /* set before stopping */

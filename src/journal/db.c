@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 /*
- * A foreign process that holds a lock is a fault, not load: one writer and read-only readers never wait for each
- * other in WAL mode. So wait briefly, then say so.
+ * A foreign process that holds a lock is a fault, not load: one writer and read-only readers never
+ * wait for each other in WAL mode. So wait briefly, then say so.
  */
 #define BUSY_TIMEOUT_MS 500
 
@@ -163,7 +163,8 @@ static enum status set_common(sqlite3 *db, struct err *e)
 {
     char sql[192];
     sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
-    /* Checkpoints are explicit, on the writer only: two checkpointers can hit the WAL-reset bug (sqlite.org/wal.html). */
+    /* Checkpoints are explicit, on the writer only: two checkpointers can hit the WAL-reset bug
+     * (sqlite.org/wal.html). */
     sqlite3_wal_autocheckpoint(db, 0);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -180,8 +181,8 @@ enum status db_open(sqlite3 **out, const struct db_opts *opts, struct err *e)
     sqlite3 *db = NULL;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     enum status st;
-    flags |= opts->mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                     : SQLITE_OPEN_READONLY;
+    flags |=
+        opts->mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     if (sqlite3_open_v2(opts->path, &db, flags, opts->vfs) != SQLITE_OK) {
         st = db_error(db, e, "cannot open");
         goto out_close;

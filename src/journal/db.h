@@ -3,8 +3,9 @@
 #define RELAY_JOURNAL_DB_H
 
 /*
- * What every file of this room needs of SQLite: open with the settings that the promises rest on, prepare, run, and one
- * translation of result codes. Internal to the room; nobody else sees sqlite3.
+ * What every file of this room needs of SQLite: open with the settings that the promises rest on,
+ * prepare, run, and one translation of result codes. Internal to the room; nobody else sees
+ * sqlite3.
  *
  * Threads: a connection belongs to the thread of its owner (opened with SQLITE_OPEN_NOMUTEX).
  */
@@ -29,16 +30,18 @@ struct db_opts {
 };
 
 /*
- * Opens and applies the settings; for a writer also reads back journal_mode=WAL and synchronous=FULL and fails when
- * they are not in force (promise P1). ST_NOT_FOUND: a reader and no file.
+ * Opens and applies the settings; for a writer also reads back journal_mode=WAL and
+ * synchronous=FULL and fails when they are not in force (promise P1). ST_NOT_FOUND: a reader and no
+ * file.
  */
 MUST_CHECK enum status db_open(sqlite3 **out, const struct db_opts *opts, struct err *e);
 /* Closes; NULL is a no-op. Every statement must be finalized. */
 void db_close(sqlite3 *db);
 
 /*
- * SQLite's extended result as a status: FULL -> ST_FULL, any IOERR -> ST_IO (the outcome is unknown, promise P6), CORRUPT
- * and NOTADB -> ST_CORRUPT, BUSY -> ST_BUSY, READONLY and CANTOPEN -> ST_DENIED. Fills *e with what and SQLite's text and code.
+ * SQLite's extended result as a status: FULL -> ST_FULL, any IOERR -> ST_IO (the outcome is
+ * unknown, promise P6), CORRUPT and NOTADB -> ST_CORRUPT, BUSY -> ST_BUSY, READONLY and CANTOPEN ->
+ * ST_DENIED. Fills *e with what and SQLite's text and code.
  */
 enum status db_error(sqlite3 *db, struct err *e, const char *what);
 
@@ -50,7 +53,8 @@ MUST_CHECK enum status db_prepare(sqlite3 *db, sqlite3_stmt **out, const char *s
 MUST_CHECK enum status db_run(sqlite3 *db, sqlite3_stmt *stmt, struct err *e);
 /* The one integer that sql gives; ST_NOT_FOUND when there is no row. */
 MUST_CHECK enum status db_int(sqlite3 *db, const char *sql, int64_t *out, struct err *e);
-/* Runs sql with one text parameter and copies the one text it gives; ST_NOT_FOUND when there is no row. */
+/* Runs sql with one text parameter and copies the one text it gives; ST_NOT_FOUND when there is no
+ * row. */
 MUST_CHECK enum status db_text(sqlite3 *db, const char *sql, const char *param, char *out,
                                size_t size, struct err *e);
 

@@ -12,6 +12,7 @@
 
 #include "base/thread.h"
 #include "journal/lanes.h"
+#include "journal/retention.h"
 #include "journal/row.h"
 #include "journal/schema.h"
 #include "journal/window.h"
@@ -47,6 +48,7 @@ struct journal {
     sqlite3_stmt *stmt[STMT_COUNT];
     struct lanes *lanes;
     struct window *window;
+    struct retention *retention;
     char id[IDENT_TEXT_MAX];
     struct ident window_key;
     int64_t next_seq;
@@ -70,7 +72,8 @@ static char *beside(const char *path, const char *suffix)
     return name;
 }
 
-/* The lock is held by the open descriptor for the life of the process and never released by hand (promise P8). */
+/* The lock is held by the open descriptor for the life of the process and never released by hand
+ * (promise P8). */
 static enum status take_lock(struct journal *j, struct err *e)
 {
     enum status st = ST_OK;
@@ -81,15 +84,16 @@ static enum status take_lock(struct journal *j, struct err *e)
     if (j->lock_fd < 0)
         st = err_set_errno(e, ST_DENIED, errno, "journal lock %s", name);
     else if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        st = err_set(e, ST_BUSY, "journal %s is in use by another process (lock %s)", j->path,
-                     name);
+        st =
+            err_set(e, ST_BUSY, "journal %s is in use by another process (lock %s)", j->path, name);
     free(name);
     return st;
 }
 
 /*
- * The marker says: the process before ended because a write or a sync failed. Then, and only then, the next start checks the
- * whole file. It is made on a disk that just failed, so it may be missing; the TRUNCATE checkpoint at open runs anyway.
+ * The marker says: the process before ended because a write or a sync failed. Then, and only then,
+ * the next start checks the whole file. It is made on a disk that just failed, so it may be
+ * missing; the TRUNCATE checkpoint at open runs anyway.
  */
 static void leave_marker(const struct journal *j)
 {
@@ -158,8 +162,9 @@ static enum status quick_check(sqlite3 *db, struct err *e)
 }
 
 /*
- * What the last process left in the WAL goes into the file as fresh pages, synced. After a failed sync the kernel may
- * hold pages as clean that never reached the disk; rewriting them is a mitigation, not a proof.
+ * What the last process left in the WAL goes into the file as fresh pages, synced. After a failed
+ * sync the kernel may hold pages as clean that never reached the disk; rewriting them is a
+ * mitigation, not a proof.
  */
 static enum status recover(struct journal *j, struct err *e)
 {
@@ -170,7 +175,8 @@ static enum status recover(struct journal *j, struct err *e)
     if (st != ST_OK)
         return st;
     rc = sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    /* A reader (a backup, an operator's query) may hold the WAL: harmless, the next checkpoint gets it. */
+    /* A reader (a backup, an operator's query) may hold the WAL: harmless, the next checkpoint gets
+     * it. */
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         return db_error(j->db, e, "checkpoint at start");
     remove_marker(j);
@@ -184,13 +190,14 @@ static enum status read_identity(struct journal *j, struct err *e)
     enum status st = db_text(j->db, "SELECT value FROM meta WHERE name = ?1", "journal_id", j->id,
                              sizeof j->id, e);
     if (st == ST_OK)
-        st = db_text(j->db, "SELECT value FROM meta WHERE name = ?1", "window_key", key,
-                     sizeof key, e);
+        st = db_text(j->db, "SELECT value FROM meta WHERE name = ?1", "window_key", key, sizeof key,
+                     e);
     if (st == ST_OK && !ident_parse(slice_of(key), &j->window_key))
         st = err_set(e, ST_CORRUPT, "the journal's window key is malformed");
     if (st == ST_OK)
-        st = db_int(j->db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
-                    &last, e);
+        st =
+            db_int(j->db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
+                   &last, e);
     j->next_seq = last + 1;
     j->figure_last_seq = last;
     return st;
@@ -229,6 +236,8 @@ static enum status open_database(struct journal *j, struct err *e)
         st = prepare_all(j, e);
     if (st == ST_OK)
         st = lanes_create(&j->lanes, j->db, e);
+    if (st == ST_OK)
+        st = retention_create(&j->retention, j->db, e);
     if (st == ST_OK)
         st = window_create(&j->window, &with_db, clock_wall(j->opts.clock), e);
     return st;
@@ -269,6 +278,7 @@ void journal_close(struct journal *j)
     if (j->db && !j->dead)
         sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     window_destroy(j->window);
+    retention_destroy(j->retention);
     lanes_destroy(j->lanes);
     for (int i = 0; i < STMT_COUNT; i++)
         sqlite3_finalize(j->stmt[i]);
@@ -298,14 +308,14 @@ struct journal_digest journal_digest(const struct journal *j, struct slice org,
     struct ident org_part, body;
     if (!d.present)
         return d;
-    /* The org's digest stands before the id, so that no two (org, id) share a text; an id longer than the rest is digested. */
+    /* The org's digest stands before the id, so that no two (org, id) share a text; an id longer
+     * than the rest is digested. */
     org_part = ident_digest(&j->window_key, org);
     memcpy(text, org_part.bytes, IDENT_BYTES);
     if (ev->id.len <= sizeof text - IDENT_BYTES - 1) {
         text[IDENT_BYTES] = 'i';
         memcpy(text + IDENT_BYTES + 1, ev->id.ptr, ev->id.len);
-        d.id = ident_digest(&j->window_key,
-                            (struct slice){text, IDENT_BYTES + 1 + ev->id.len});
+        d.id = ident_digest(&j->window_key, (struct slice){text, IDENT_BYTES + 1 + ev->id.len});
     } else {
         struct ident id_part = ident_digest(&j->window_key, ev->id);
         text[IDENT_BYTES] = 'd';
@@ -349,7 +359,8 @@ static enum status insert_row(struct journal *j, const struct journal_append *in
                               const struct window_match *match, int64_t *seq, struct err *e)
 {
     const unsigned parked_at_birth = EVENT_QUARANTINED | EVENT_OVERSIZE;
-    struct row row = {.seq = j->next_seq, .source = in->source, .parent = in->parent, .ev = *in->ev};
+    struct row row = {
+        .seq = j->next_seq, .source = in->source, .parent = in->parent, .ev = *in->ev};
     struct lane *lane = NULL;
     enum status st = ST_OK;
     if (match->conflict)
@@ -458,6 +469,7 @@ void journal_rollback(struct journal *j)
     j->next_seq = j->begin_seq;
     lanes_rolled_back(j->lanes);
     window_rolled_back(j->window);
+    retention_rolled_back(j->retention);
 }
 
 /* ---- housekeeping ---- */
@@ -476,10 +488,39 @@ enum status journal_maintain(struct journal *j, struct err *e)
         return judge(j, db_error(j->db, e, "checkpoint"));
     j->figure_checkpoints++;
     j->figure_wal_unsaved = in_wal - saved;
-    /* Saved in full, the next commit starts the file anew; else try again after as many pages more. */
+    /* Saved in full, the next commit starts the file anew; else try again after as many pages more.
+     */
     if (in_wal == saved)
         j->wal_pages = 0;
     return ST_OK;
+}
+
+enum status journal_prune(struct journal *j, struct wall before, int64_t max_rows,
+                          struct journal_pruned *out, struct err *e)
+{
+    enum status st;
+    CHECK(j->open);
+    st = retention_slice(j->retention, before, max_rows, out, e);
+    if (st == ST_OK)
+        st = window_prune(j->window, clock_wall(j->opts.clock), max_rows, e);
+    return judge(j, st);
+}
+
+enum status journal_space(struct journal *j, struct journal_space *out, struct err *e)
+{
+    int64_t pages = 0, unused = 0, size = 0;
+    enum status st;
+    thread_owner_check(&j->writer);
+    if (j->dead)
+        return refuse_dead(e);
+    st = db_int(j->db, "PRAGMA page_count", &pages, e);
+    if (st == ST_OK)
+        st = db_int(j->db, "PRAGMA freelist_count", &unused, e);
+    if (st == ST_OK)
+        st = db_int(j->db, "PRAGMA page_size", &size, e);
+    *out = (struct journal_space){.file_bytes = (uint64_t)(pages * size),
+                                  .free_bytes = (uint64_t)(unused * size)};
+    return judge(j, st);
 }
 
 void journal_figures(const struct journal *j, struct journal_figures *out)

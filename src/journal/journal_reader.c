@@ -10,8 +10,9 @@
 enum statement { STMT_LANES, STMT_LANE_ROWS, STMT_EVENT, STMT_COUNT };
 
 static const char *const statements[] = {
-    [STMT_LANES] = "SELECT lanes.id, lanes.source, org, name, topic, cursor, mark FROM lanes "
-                   "JOIN sources ON sources.id = lanes.source WHERE lanes.id > ?1 ORDER BY lanes.id",
+    [STMT_LANES] =
+        "SELECT lanes.id, lanes.source, org, name, topic, cursor, mark FROM lanes "
+        "JOIN sources ON sources.id = lanes.source WHERE lanes.id > ?1 ORDER BY lanes.id",
     [STMT_LANE_ROWS] = "SELECT " ROW_COLUMNS " FROM events "
                        "WHERE lane = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     [STMT_EVENT] = "SELECT " ROW_COLUMNS " FROM events WHERE seq = ?1",

@@ -5,7 +5,8 @@
 /*
  * Reading the journal beside its writer, over a read-only connection that cannot checkpoint.
  *
- * Every call is one short read transaction: rows are copied out and the statement is reset, so that no reader pins the WAL.
+ * Every call is one short read transaction: rows are copied out and the statement is reset, so that
+ * no reader pins the WAL.
  *
  * Threads: a reader belongs to the thread that first uses it.
  */
@@ -44,13 +45,15 @@ struct journal_row {
     int64_t lane;
     int64_t source;
     int64_t parent;
-    bool intact; /* its checksum holds; else nothing below may be trusted */
-    struct event ev; /* slices into this row; topic, content_headers and reason are not filled for rows of a lane */
+    bool intact;     /* its checksum holds; else nothing below may be trusted */
+    struct event ev; /* slices into this row; topic, content_headers and reason are not filled for
+                        rows of a lane */
 };
 
 /*
- * Copies rows of a lane with seq > after in order: at most max_rows, and no further row once max_bytes of bodies are reached.
- * *first is a list, freed with journal_rows_free(). Returns how many in *count; 0 at the end of the lane.
+ * Copies rows of a lane with seq > after in order: at most max_rows, and no further row once
+ * max_bytes of bodies are reached. *first is a list, freed with journal_rows_free(). Returns how
+ * many in *count; 0 at the end of the lane.
  */
 MUST_CHECK enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t after,
                                          size_t max_rows, size_t max_bytes,
@@ -66,10 +69,10 @@ MUST_CHECK enum status journal_read_meta(struct journal_reader *r, const char *n
 
 struct journal_counts {
     int64_t events;
-    int64_t first_seq, last_seq; /* 0 when there are none */
-    int64_t unpublished;         /* in lanes, beyond their cursors */
+    int64_t first_seq, last_seq;   /* 0 when there are none */
+    int64_t unpublished;           /* in lanes, beyond their cursors */
     int64_t oldest_unpublished_us; /* received time; 0 when there are none */
-    int64_t parked;              /* waiting for a person; quarantined ones too */
+    int64_t parked;                /* waiting for a person; quarantined ones too */
     int64_t quarantined;
 };
 /* Counts by walking indexes: linear in the backlog; for commands and slow polls. */

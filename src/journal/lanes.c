@@ -53,7 +53,8 @@ static enum status load(struct lanes *l, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     int rc;
-    /* When every row of a lane is pruned, its cursor is its last seq: only published rows are ever pruned. */
+    /* When every row of a lane is pruned, its cursor is its last seq: only published rows are ever
+     * pruned. */
     enum status st =
         db_prepare(l->db, &stmt,
                    "SELECT id, source, topic, cursor, max(cursor, coalesce((SELECT seq FROM events "

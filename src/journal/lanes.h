@@ -3,10 +3,11 @@
 #define RELAY_JOURNAL_LANES_H
 
 /*
- * The writer's view of sources and lanes: found by (source, topic), made when a first event needs them. Internal to the room.
+ * The writer's view of sources and lanes: found by (source, topic), made when a first event needs
+ * them. Internal to the room.
  *
- * The last seq of a lane lives here between transactions (it is derived from the rows at open, so it costs no write), and
- * goes back on rollback.
+ * The last seq of a lane lives here between transactions (it is derived from the rows at open, so
+ * it costs no write), and goes back on rollback.
  *
  * Threads: the writer's.
  */
@@ -29,10 +30,12 @@ struct lane {
 MUST_CHECK enum status lanes_create(struct lanes **out, sqlite3 *db, struct err *e);
 void lanes_destroy(struct lanes *l);
 
-/* The source's number, inserted when it is new (the org of a known one is updated). Own transaction. ST_FULL: too many. */
+/* The source's number, inserted when it is new (the org of a known one is updated). Own
+ * transaction. ST_FULL: too many. */
 MUST_CHECK enum status lanes_source(struct lanes *l, struct slice org, struct slice name,
                                     int64_t *source, struct err *e);
-/* The lane of (source, topic); made inside the open transaction when it is new. Borrowed until the next call. */
+/* The lane of (source, topic); made inside the open transaction when it is new. Borrowed until the
+ * next call. */
 MUST_CHECK enum status lanes_find(struct lanes *l, int64_t source, struct slice topic,
                                   struct lane **out, struct err *e);
 /* By its number; NULL when there is none. */

@@ -4,8 +4,8 @@
 #include "base/checksum.h"
 
 /*
- * The checksum runs over the numbers as 64-bit little-endian words in column order, then over each text with its length
- * before it, so that no two rows share an encoding.
+ * The checksum runs over the numbers as 64-bit little-endian words in column order, then over each
+ * text with its length before it, so that no two rows share an encoding.
  */
 static uint32_t sum_text(uint32_t crc, struct slice text)
 {
@@ -23,8 +23,8 @@ static uint32_t row_checksum(const struct row *row)
 {
     const struct event *ev = &row->ev;
     const int64_t numbers[] = {
-        row->seq,       row->lane,          row->prev,    row->source, ev->received.us,
-        event_time_column(ev), ev->flags, ev->origin, row->parent,
+        row->seq,  row->lane,  row->prev,   row->source, ev->received.us, event_time_column(ev),
+        ev->flags, ev->origin, row->parent,
     };
     uint32_t crc = checksum_crc32c(0, numbers, sizeof numbers);
     crc = sum_text(crc, ev->type);

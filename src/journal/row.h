@@ -3,8 +3,9 @@
 #define RELAY_JOURNAL_ROW_H
 
 /*
- * One row of the events table: its columns in order, and the checksum over all of them. Internal to the room; writer, reader and
- * verify share it, so that there is one definition of what a row means.
+ * One row of the events table: its columns in order, and the checksum over all of them. Internal to
+ * the room; writer, reader and verify share it, so that there is one definition of what a row
+ * means.
  */
 
 #include "event/event.h"
@@ -20,16 +21,17 @@ struct row {
 };
 
 /* For an INSERT of all columns in order, and a SELECT of the same. */
-#define ROW_COLUMNS                                                                                \
-    "seq, lane, prev, source, received_us, event_us, flags, origin, parent, checksum, type, id, "  \
+#define ROW_COLUMNS                                                                               \
+    "seq, lane, prev, source, received_us, event_us, flags, origin, parent, checksum, type, id, " \
     "key, trace, headers, body"
-#define ROW_INSERT                                                                                 \
-    "INSERT INTO events(" ROW_COLUMNS ") "                                                         \
+#define ROW_INSERT                         \
+    "INSERT INTO events(" ROW_COLUMNS ") " \
     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"
 
 /* Binds every column, the checksum too; slices are borrowed until the step. */
 void row_bind(sqlite3_stmt *insert, const struct row *row);
-/* Reads every column; slices are borrowed until the statement moves. Returns whether the checksum holds. */
+/* Reads every column; slices are borrowed until the statement moves. Returns whether the checksum
+ * holds. */
 bool row_read(sqlite3_stmt *select, struct row *row);
 
 #endif

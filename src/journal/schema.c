@@ -8,13 +8,14 @@
 #include "base/ident.h"
 
 /*
- * Version 1. Numbers in columns (origin, flags, states) are those of event.h and journal.h: append only. Times are
- * microseconds since 1970. An event's lane 0 means "never published": a PING, a quarantined body, a type that the
- * configuration keeps out of Kafka.
+ * Version 1. Numbers in columns (origin, flags, states) are those of event.h and journal.h: append
+ * only. Times are microseconds since 1970. An event's lane 0 means "never published": a PING, a
+ * quarantined body, a type that the configuration keeps out of Kafka.
  *
- * events.lane is indexed by itself: SQLite appends the rowid, so the index is (lane, seq), and the lanes of a paused
- * source cost nothing to those that go on. There is no index on event ids: random keys dirty one page each and cut the rate
- * to a third (design, measured); the window table holds what deduplication needs, one row a commit.
+ * events.lane is indexed by itself: SQLite appends the rowid, so the index is (lane, seq), and the
+ * lanes of a paused source cost nothing to those that go on. There is no index on event ids: random
+ * keys dirty one page each and cut the rate to a third (design, measured); the window table holds
+ * what deduplication needs, one row a commit.
  */
 static const char version_1[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
@@ -23,7 +24,8 @@ static const char version_1[] =
     " id INTEGER PRIMARY KEY,"
     " source INTEGER NOT NULL REFERENCES sources(id),"
     " topic TEXT NOT NULL,"
-    " cursor INTEGER NOT NULL DEFAULT 0," /* every event of the lane up to it is published or parked */
+    " cursor INTEGER NOT NULL DEFAULT 0," /* every event of the lane up to it is published or parked
+                                           */
     " mark INTEGER NOT NULL DEFAULT 0,"   /* nothing beyond it was ever handed to Kafka */
     " UNIQUE(source, topic));"
     "CREATE TABLE events("
@@ -35,7 +37,7 @@ static const char version_1[] =
     " event_us INTEGER,"
     " flags INTEGER NOT NULL,"
     " origin INTEGER NOT NULL,"
-    " parent INTEGER,"  /* of a requeued event: the seq it was parked under */
+    " parent INTEGER,"            /* of a requeued event: the seq it was parked under */
     " checksum INTEGER NOT NULL," /* CRC-32C over all the other columns */
     " type TEXT, id TEXT, key TEXT,"
     " trace TEXT,"   /* traceparent, newline, tracestate */
@@ -89,7 +91,8 @@ static enum status set_meta(sqlite3 *db, const char *name, const char *value, st
     return st;
 }
 
-/* What a new journal is born with: who it is, the key of its dedupe digests, and whether it is a toy. */
+/* What a new journal is born with: who it is, the key of its dedupe digests, and whether it is a
+ * toy. */
 static enum status stamp_new(sqlite3 *db, bool demo, struct err *e)
 {
     char text[IDENT_TEXT_MAX];
@@ -127,7 +130,8 @@ static enum status apply_step(sqlite3 *db, int64_t version, bool demo, struct er
     return st;
 }
 
-/* A copy of the whole file before it changes shape; an older copy of the same version is replaced. */
+/* A copy of the whole file before it changes shape; an older copy of the same version is replaced.
+ */
 static enum status keep_copy(sqlite3 *db, const char *path, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
@@ -163,8 +167,8 @@ static enum status check_identity(sqlite3 *db, int64_t version, struct err *e)
 static enum status check_demo(sqlite3 *db, bool demo, struct err *e)
 {
     char is_demo[8];
-    enum status st = db_text(db, "SELECT value FROM meta WHERE name = ?1", "demo", is_demo,
-                             sizeof is_demo, e);
+    enum status st =
+        db_text(db, "SELECT value FROM meta WHERE name = ?1", "demo", is_demo, sizeof is_demo, e);
     if (st != ST_OK)
         return st;
     if (demo && is_demo[0] != '1')

@@ -5,18 +5,21 @@
 #include <stdlib.h>
 
 /*
- * A row's blob is a list of entries: 4 bytes seq - first_seq, 16 bytes id digest, 8 bytes body digest, little-endian.
+ * A row's blob is a list of entries: 4 bytes seq - first_seq, 16 bytes id digest, 8 bytes body
+ * digest, little-endian.
  */
 #define ENTRY_BYTES 28
 
-/* Generations in a full window. More of them drop ids more finely and cost one more probe a look-up each. */
+/* Generations in a full window. More of them drop ids more finely and cost one more probe a look-up
+ * each. */
 #define GENERATIONS     8
 #define GENERATIONS_MAX (2 * GENERATIONS + 2)
 
 /* A generation is left only between transactions, so it has room for one commit's ids more. */
 #define COMMIT_IDS_MAX 8192
 
-/* A slot: 24 bits of fingerprint above 40 bits of seq (10^12 events: a thousand years at 35 a second). 0 is empty. */
+/* A slot: 24 bits of fingerprint above 40 bits of seq (10^12 events: a thousand years at 35 a
+ * second). 0 is empty. */
 #define SEQ_BITS 40
 #define SEQ_MASK ((1ull << SEQ_BITS) - 1)
 
@@ -72,8 +75,7 @@ static void drop_oldest(struct window *w)
     free(w->generations[0].slots);
     w->ids -= (int64_t)w->generations[0].used;
     w->generation_count--;
-    memmove(&w->generations[0], &w->generations[1],
-            w->generation_count * sizeof w->generations[0]);
+    memmove(&w->generations[0], &w->generations[1], w->generation_count * sizeof w->generations[0]);
 }
 
 static bool has_left(const struct window *w, const struct generation *g, struct wall now)
@@ -81,7 +83,8 @@ static bool has_left(const struct window *w, const struct generation *g, struct 
     return g->last.us + w->opts.window_ms * 1000 < now.us;
 }
 
-/* The generation for the next id; starts a new one when the last is full or spans its share of the window. */
+/* The generation for the next id; starts a new one when the last is full or spans its share of the
+ * window. */
 static enum status current(struct window *w, struct wall now, struct generation **out,
                            struct err *e)
 {
@@ -145,7 +148,8 @@ enum status window_add(struct window *w, const struct journal_digest *digest, in
     if (!digest->present || w->opts.window_ms == 0)
         return ST_OK;
     st = grow_pending(w, e);
-    /* Generations keep their place while ids are pending: a new one starts only between transactions. */
+    /* Generations keep their place while ids are pending: a new one starts only between
+     * transactions. */
     if (st == ST_OK && w->pending_count)
         g = w->pending[0].generation;
     else if (st == ST_OK)
@@ -154,8 +158,8 @@ enum status window_add(struct window *w, const struct journal_digest *digest, in
         return st;
     if (w->pending_count == 0)
         w->pending_received = received;
-    w->pending[w->pending_count++] =
-        (struct pending){.digest = *digest, .seq = seq, .generation = g, .slot = put(g, digest, seq)};
+    w->pending[w->pending_count++] = (struct pending){
+        .digest = *digest, .seq = seq, .generation = g, .slot = put(g, digest, seq)};
     g->last = received;
     g->last_seq = seq;
     w->ids++;
@@ -330,8 +334,9 @@ static enum status load_row(struct window *w, int64_t first_seq, struct wall rec
 }
 
 /*
- * Where loading starts: rows inside the window, and no more than ids_max ids, counted from the newest back. Only the
- * length of each blob is needed for that, which SQLite knows without reading it.
+ * Where loading starts: rows inside the window, and no more than ids_max ids, counted from the
+ * newest back. Only the length of each blob is needed for that, which SQLite knows without reading
+ * it.
  */
 static enum status find_start(struct window *w, struct wall oldest, int64_t *first_seq,
                               struct err *e)

@@ -3,15 +3,17 @@
 #define RELAY_JOURNAL_WINDOW_H
 
 /*
- * The dedupe window: which (org, id, bytes) came in lately, and under which seq (promise P9). Internal to the room.
+ * The dedupe window: which (org, id, bytes) came in lately, and under which seq (promise P9).
+ * Internal to the room.
  *
- * On disk: one row of table `window` a commit, with 28 bytes an event: that is an append to the table's last page, where a unique
- * index would dirty one page an id. In memory: a fingerprint and the seq in 8 bytes, in hash tables by age ("generations");
- * a generation that left the window is dropped whole. A fingerprint only leads to a candidate: the row on disk decides,
- * with the full 128-bit digest of the id and 64 bits of that of the bytes, both keyed.
+ * On disk: one row of table `window` a commit, with 28 bytes an event: that is an append to the
+ * table's last page, where a unique index would dirty one page an id. In memory: a fingerprint and
+ * the seq in 8 bytes, in hash tables by age ("generations"); a generation that left the window is
+ * dropped whole. A fingerprint only leads to a candidate: the row on disk decides, with the full
+ * 128-bit digest of the id and 64 bits of that of the bytes, both keyed.
  *
- * Bounds: ids_max ids; when they are reached before window_ms is over, the oldest generation goes early and the window is
- * short (a metric, an alarm, and a line in the documents).
+ * Bounds: ids_max ids; when they are reached before window_ms is over, the oldest generation goes
+ * early and the window is short (a metric, an alarm, and a line in the documents).
  *
  * Threads: the writer's; window_figures from any.
  */
@@ -28,7 +30,8 @@ struct window_opts {
     uint64_t ids_max;
 };
 
-/* Prepares the statements and reads what is still inside the window from disk: about 28 bytes an id. */
+/* Prepares the statements and reads what is still inside the window from disk: about 28 bytes an
+ * id. */
 MUST_CHECK enum status window_create(struct window **out, const struct window_opts *opts,
                                      struct wall now, struct err *e);
 void window_destroy(struct window *w);

@@ -34,9 +34,9 @@ struct scan {
     char name_first;    /* its first byte, 0 when it is empty */
     const char *inside; /* the parent that depth 2 belongs to; NULL: nobody wants its members */
     enum json_kind top;
-    const char *reason;                    /* why the scan ended in NEXT_BAD */
-    unsigned depth;                        /* open containers */
-    uint64_t objects[JSON_DEPTH_MAX / 64]; /* bit depth - 1: that one is an object */
+    const char *reason;                               /* why the scan ended in NEXT_BAD */
+    unsigned depth;                                   /* open containers */
+    uint64_t objects[JSON_DEPTH_MAX / 64];            /* bit depth - 1: that one is an object */
     const unsigned char *opened_at[WANTED_DEPTH + 1]; /* first byte of the container at a depth */
 };
 
@@ -238,9 +238,9 @@ static const unsigned char *skip_plain(const unsigned char *at, const unsigned c
     for (; end - at >= 16; at += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)at);
         /* Signed: bytes from 0x80 are below the space as well. */
-        __m128i special = _mm_or_si128(
-            _mm_cmplt_epi8(v, space),
-            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+        __m128i special =
+            _mm_or_si128(_mm_cmplt_epi8(v, space),
+                         _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
         unsigned mask = (unsigned)_mm_movemask_epi8(special);
         if (mask)
             return at + __builtin_ctz(mask);
@@ -404,8 +404,7 @@ static enum next read_value(struct scan *s)
 
 static void skip_space(struct scan *s)
 {
-    while (s->at < s->end &&
-           (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
         s->at++;
 }
 
@@ -477,16 +476,11 @@ static enum next scan(struct scan *s)
 enum status json_scan(struct slice text, struct json_want *wants, size_t n, enum json_kind *top,
                       struct err *e)
 {
-    struct scan s;
+    struct scan s = {.wants = wants, .n = n};
     if (text.len == 0)
         return err_set(e, ST_BAD_INPUT, "the text is empty");
     s.start = s.at = (const unsigned char *)text.ptr;
     s.end = s.start + text.len;
-    s.wants = wants;
-    s.n = n;
-    s.inside = NULL;
-    s.top = JSON_ABSENT;
-    s.depth = 0;
     for (size_t i = 0; i < n; i++)
         fill(&wants[i], JSON_ABSENT, NULL, 0);
     if (scan(&s) != NEXT_DONE)

@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json/json_value.h"
 
+#include "base/lock.h"
 #include "base/num.h"
 #include "json/json_utf8.h"
 
 #include <cjson/cJSON.h>
 
 #include <inttypes.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* cJSON keeps its last parse error in a global, so two parses must not run at once. */
-static pthread_mutex_t parse_lock = PTHREAD_MUTEX_INITIALIZER;
+/* cJSON keeps its last parse error in a global, so two parses must not run at once. Made by the
+ * first parse, kept for ever. */
+static struct lock *_Atomic parse_lock;
+
+static struct lock *the_parse_lock(void)
+{
+    struct lock *l = atomic_load(&parse_lock);
+    if (l)
+        return l;
+    struct lock *fresh = lock_create();
+    if (atomic_compare_exchange_strong(&parse_lock, &l, fresh))
+        return fresh;
+    lock_destroy(fresh);
+    return l;
+}
 
 /* A struct json_value is a cJSON node under a name that cJSON's header is not needed for. */
 static cJSON *node(struct json_value *v)
@@ -66,12 +80,12 @@ enum status json_parse(struct slice text, size_t max_bytes, struct json_value **
         return err_set(e, ST_NO_MEM, "out of memory");
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = 0;
-    pthread_mutex_lock(&parse_lock);
+    lock_take(the_parse_lock());
     tree = cJSON_ParseWithLengthOpts(copy, text.len + 1, NULL, true);
-    pthread_mutex_unlock(&parse_lock);
+    lock_give(the_parse_lock());
     free(copy);
     if (!tree)
-        return err_set(e, ST_BAD_INPUT, "a lone surrogate, an overlong number, or out of memory");
+        return err_set(e, ST_BAD_INPUT, "a string holds a lone surrogate, or out of memory");
     *out = value(tree);
     return ST_OK;
 }
@@ -281,8 +295,8 @@ const struct json_value *json_get(const struct json_value *object, const char *n
 }
 
 static const char *const kind_names[] = {
-    [JSON_ABSENT] = "absent", [JSON_STRING] = "a string",  [JSON_NUMBER] = "a number",
-    [JSON_TRUE] = "true",     [JSON_FALSE] = "false",      [JSON_NULL] = "null",
+    [JSON_ABSENT] = "absent",    [JSON_STRING] = "a string", [JSON_NUMBER] = "a number",
+    [JSON_TRUE] = "true",        [JSON_FALSE] = "false",     [JSON_NULL] = "null",
     [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
 };
 

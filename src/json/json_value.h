@@ -35,8 +35,8 @@ struct json_value;
 
 /*
  * Reads one JSON text of at most max_bytes. ST_TOO_BIG; ST_BAD_INPUT for what json_scan refuses and
- * for what cJSON cannot hold: an escaped zero byte, a lone surrogate, a number longer than 63
- * bytes; ST_NO_MEM. The value copies the text; destroy it.
+ * for what cJSON cannot hold: an escaped zero byte (it would cut the string there) and a lone
+ * surrogate; ST_NO_MEM. The value copies the text; destroy it.
  */
 MUST_CHECK enum status json_parse(struct slice text, size_t max_bytes, struct json_value **out,
                                   struct err *e);
@@ -67,8 +67,10 @@ struct json_value *json_add_array(struct json_value *into, const char *name);
  * out of memory. */
 void json_add_child(struct json_value *into, const char *name, struct json_value *child);
 
-/* Appends v without white space. ST_NO_MEM also when building failed; ST_FULL at out's cap, then
- * out is unchanged. */
+/*
+ * Appends v without white space. ST_NO_MEM also when building failed; ST_FULL at out's cap, then
+ * out is unchanged. Numbers that were parsed keep 15 digits (cJSON 1.7.15).
+ */
 MUST_CHECK enum status json_print(const struct json_value *v, struct buf *out);
 
 /* JSON_ABSENT for NULL. */

@@ -31,7 +31,7 @@ struct kafka_answer {
     char reason[256]; /* for people; "" when YES */
 };
 
-/* Whether the topic is there. Creates it only when the client says allow.auto.create.topics. */
+/* Whether the topic is there. */
 struct kafka_answer kafka_admin_ask(rd_kafka_t *rk, const char *topic, int timeout_ms);
 
 /* Whether any broker answers, without naming a topic (asks for the whole list: use it seldom). */

@@ -80,12 +80,13 @@ static bool pass(struct kafka_log *log, const char *name, int64_t *left_out)
 }
 
 /*
- * Lines that only say what the relay does on purpose: it ends a producer that still holds records
- * (the journal has them), and it sets an experimental property.
+ * Lines that only repeat what the relay does on purpose: it ends a producer that still holds
+ * records (the journal has them), it sets an experimental property, and it logs a fatal error when
+ * it makes the producer anew.
  */
 static bool is_expected(const char *facility, const char *text)
 {
-    return strcmp(facility, "TERMINATE") == 0 ||
+    return strcmp(facility, "TERMINATE") == 0 || strcmp(facility, "FATAL") == 0 ||
            (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee"));
 }
 
@@ -135,6 +136,8 @@ static const struct kafka_property defaults[] = {
     /* A refused batch stops the producer (ERR__GAPLESS_GUARANTEE) instead of letting later records
      * of the same partition pass it: rdkafka_request.c, rd_kafka_handle_Produce_error. */
     {"enable.gapless.guarantee", "true"},
+    /* Asking about a misspelt topic must not make it. */
+    {"allow.auto.create.topics", "false"},
     {"queue.buffering.max.messages", "50000"},
     {"queue.buffering.max.kbytes", "65536"},
     {"linger.ms", "2"},
@@ -164,9 +167,6 @@ static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_conf_opts *
         if (st)
             return st;
     }
-    st = set(conf, "allow.auto.create.topics", opts->auto_create ? "true" : "false", e);
-    if (st)
-        return st;
     for (size_t i = 0; i < opts->property_count; i++) {
         const struct kafka_property *p = &opts->properties[i];
         st = kafka_property_check(p->name, p->value, e);

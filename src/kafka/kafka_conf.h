@@ -40,7 +40,6 @@ void kafka_conf_log_cb(const rd_kafka_t *rk, int level, const char *facility, co
 struct kafka_conf_opts {
     const struct kafka_property *properties;
     size_t property_count;
-    bool auto_create; /* brokers make a missing topic when they are asked about it */
     struct kafka_hooks *hooks;
 };
 

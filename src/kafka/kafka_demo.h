@@ -6,8 +6,9 @@
  * The embedded in-memory broker of `serve --demo`: librdkafka's mock cluster on a loopback port. It
  * keeps 5 MiB a partition, forgets everything at exit and neither fences nor hides aborted records
  * (rdkafka_mock.c of 2.0.2), so it is for trying the relay out and for fault injection, never a
- * store. It answers no CreateTopics: a publisher for it needs auto_create (kafka_publisher.h), and
- * then each topic has 4 partitions. Any Kafka client may connect (kcat does).
+ * store. It answers no CreateTopics, but it makes each topic that it is asked about, with 4
+ * partitions (it speaks Metadata up to version 2, which cannot forbid that). Any Kafka client may
+ * connect (kcat does).
  *
  * Owns: a librdkafka client whose only purpose is the mock, with its threads. Threads: main.
  */

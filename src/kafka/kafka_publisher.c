@@ -464,8 +464,7 @@ enum status kafka_publisher_create(struct publisher **out, const struct kafka_pu
         st = err_set(e, ST_NO_MEM, "Kafka publisher: out of memory");
         goto out_free;
     }
-    struct kafka_conf_opts conf_opts = {opts->properties, opts->property_count, opts->auto_create,
-                                        &kp->hooks};
+    struct kafka_conf_opts conf_opts = {opts->properties, opts->property_count, &kp->hooks};
     st = kafka_conf_create(&kp->conf, &max_records, &conf_opts, e);
     if (st)
         goto out_log;

@@ -40,9 +40,6 @@ struct kafka_publisher_opts {
     bool create_topics;
     int partitions;         /* of topics created here, 1 or more; -1: the broker's default */
     int replication_factor; /* likewise */
-    /* Brokers make missing topics when asked about them. Only for the demo broker, which knows no
-     * other way: a real one would do it for misspelt names too, with its own defaults. */
-    bool auto_create;
 };
 
 /*

@@ -48,8 +48,9 @@ struct kafka_watcher {
     bool is_stopping;
     bool is_connected;
     uint32_t probe_topic;
-    char reason[KAFKA_TOPIC_REASON_MAX]; /* why nobody is connected */
-    char cluster_id[CLUSTER_ID_MAX];     /* written once */
+    char client_reason[KAFKA_TOPIC_REASON_MAX]; /* the client's last complaint since it was up */
+    char ask_reason[KAFKA_TOPIC_REASON_MAX];    /* why the last question had no answer */
+    char cluster_id[CLUSTER_ID_MAX];            /* written once */
 };
 
 static struct mono now_mono(void)
@@ -69,10 +70,16 @@ static void wait_until(struct kafka_watcher *w, struct mono t)
     pthread_cond_timedwait(&w->changed, &w->lock, &ts);
 }
 
+/* Why nobody is connected; the client knows it best ("Connection refused"). */
+static const char *down_reason(const struct kafka_watcher *w)
+{
+    return w->client_reason[0] ? w->client_reason : w->ask_reason;
+}
+
 static void note_down(struct kafka_watcher *w, const char *reason)
 {
-    if (reason && reason[0])
-        snprintf(w->reason, sizeof w->reason, "%s", reason);
+    if (reason)
+        snprintf(w->ask_reason, sizeof w->ask_reason, "%s", reason);
     if (w->is_connected)
         wakeup_signal(w->opts.wake);
     w->is_connected = false;
@@ -99,6 +106,7 @@ static void note_up(struct kafka_watcher *w)
     if (w->is_connected)
         return;
     w->is_connected = true;
+    w->client_reason[0] = '\0';
     note_cluster_id(w);
     wakeup_signal(w->opts.wake);
 }
@@ -153,21 +161,22 @@ static struct kafka_answer make_and_settle(struct kafka_watcher *w, uint32_t ind
 static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_answer *a)
 {
     const char *unused;
-    bool was_ready = kafka_topics_state(w->topics, index, &unused) == PUBLISHER_TOPIC_READY;
+    enum publisher_topic was = kafka_topics_state(w->topics, index, &unused);
     struct mono now = now_mono();
     if (a->kind == KAFKA_ANSWER_UNREACHABLE) {
         note_down(w, a->reason);
         return;
     }
-    note_up(w);
     if (a->kind == KAFKA_ANSWER_YES)
         kafka_topics_set_ready(w->topics, index);
     else if (a->kind == KAFKA_ANSWER_SETTLING)
         kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_PENDING, a->reason, now);
     else
         kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_MISSING, a->reason, now);
-    if (was_ready != (a->kind == KAFKA_ANSWER_YES))
+    if (was != kafka_topics_state(w->topics, index, &unused))
         wakeup_signal(w->opts.wake);
+    /* Last: how soon it probes depends on whether a topic is ready. */
+    note_up(w);
 }
 
 static void ask_and_apply(struct kafka_watcher *w, uint32_t index)
@@ -313,7 +322,7 @@ enum status kafka_watcher_create(struct kafka_watcher **out, const struct kafka_
         return err_set(e, ST_NO_MEM, "Kafka watcher: out of memory");
     w->opts = *opts;
     w->probe_at = now_mono();
-    snprintf(w->reason, sizeof w->reason, "no broker has answered yet");
+    snprintf(w->ask_reason, sizeof w->ask_reason, "no broker has answered yet");
     st = init_sync(w, e);
     if (st)
         goto out_free;
@@ -409,7 +418,7 @@ enum publisher_topic kafka_watcher_topic(struct kafka_watcher *w, const char *na
     } else {
         state = kafka_topics_state(w->topics, *index, &why);
         if (state == PUBLISHER_TOPIC_PENDING && !w->is_connected)
-            why = w->reason;
+            why = down_reason(w);
         snprintf(reason, KAFKA_TOPIC_REASON_MAX, "%s", why);
     }
     if (kafka_topics_count(w->topics) != known)
@@ -432,7 +441,7 @@ void kafka_watcher_tell(struct kafka_watcher *w, bool is_down, const char *reaso
     if (is_down)
         note_down(w, NULL);
     else
-        snprintf(w->reason, sizeof w->reason, "%s", reason);
+        snprintf(w->client_reason, sizeof w->client_reason, "%s", reason);
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
 }
@@ -454,6 +463,6 @@ void kafka_watcher_state(struct kafka_watcher *w, bool *connected, char *line, s
     else if (w->is_connected)
         snprintf(line, size, "connected to cluster %s", w->cluster_id[0] ? w->cluster_id : "-");
     else
-        snprintf(line, size, "no broker reachable: %s", w->reason);
+        snprintf(line, size, "no broker reachable: %s", down_reason(w));
     pthread_mutex_unlock(&w->lock);
 }

@@ -7,11 +7,18 @@
 #include "base/log.h"
 #include "base/thread.h"
 
+/* How often a journal that refused the last transaction is tried again when nobody else does. */
+#define PROBE_MS 1000
+
+/* How long deliveries may come in before housekeeping that has more to do goes on. */
+#define HOUSE_WAIT_MS 2
+
 struct committer {
     struct committer_opts opts;
     struct thread_owner owner;
     struct mailbox *mailbox;
-    struct mono housekeeping_due;
+    bool house_waits; /* housekeeping has more to do */
+    struct mono probe_due;
     enum status last_outcome; /* logged when it changes */
     _Atomic bool has_room;
     _Atomic bool healthy; /* the last transaction committed */
@@ -52,7 +59,6 @@ enum status committer_create(struct committer **out, const struct committer_opts
     }
     c->has_room = true;
     c->healthy = true;
-    c->housekeeping_due = mono_add_ms(clock_mono(opts->clock), opts->housekeeping_ms);
     create_metrics(c, opts->metrics);
     *out = c;
     return ST_OK;
@@ -149,7 +155,8 @@ static void answer(struct mail *m, enum status st, const struct err *e)
     }
 }
 
-/* Splits off the jobs that need room, which there is not; the rest (cursors, parks, deletes) goes on. */
+/* Splits off the jobs that need room, which there is not; the rest (cursors, parks, deletes) goes
+ * on. */
 static struct mail *refuse_for_room(struct mail *first)
 {
     struct mail *kept = NULL, **kept_tail = &kept;
@@ -193,18 +200,38 @@ static void run_batch(struct committer *c, struct mail *first, size_t count)
         c->opts.on_batch(c->opts.ctx, st == ST_OK && intake);
 }
 
-/* Everything that keeps nobody waiting: it runs after the answers left. */
-static void keep_house(struct committer *c, bool worked)
+/*
+ * After a transaction that failed without harm (full disk) readiness must not hang on the next
+ * delivery: a load balancer that looks at it sends none. So try a commit of our own.
+ */
+static void probe(struct committer *c)
 {
     struct mono now = clock_mono(c->opts.clock);
     struct err e = {0};
+    enum status st;
+    if (c->healthy || now.ns < c->probe_due.ns)
+        return;
+    c->probe_due = mono_add_ms(now, PROBE_MS);
+    st = journal_begin(c->opts.journal, &e);
+    if (st == ST_OK)
+        st = journal_set_meta(c->opts.journal, "probe", status_name(c->last_outcome), &e);
+    if (st == ST_OK)
+        st = journal_commit(c->opts.journal, &e);
+    else
+        journal_rollback(c->opts.journal);
+    note_outcome(c, st, &e);
+}
+
+/* Everything that keeps nobody waiting: it runs after the answers left. */
+static void keep_house(struct committer *c, bool worked)
+{
+    struct err e = {0};
     enum status st = ST_OK;
+    c->house_waits = false;
     if (worked)
         st = journal_maintain(c->opts.journal, &e);
-    if (st == ST_OK && c->opts.housekeeping && now.ns >= c->housekeeping_due.ns) {
-        st = c->opts.housekeeping(c->opts.ctx, c->opts.journal, &e);
-        c->housekeeping_due = mono_add_ms(now, c->opts.housekeeping_ms);
-    }
+    if (st == ST_OK && c->opts.housekeeping)
+        st = c->opts.housekeeping(c->opts.ctx, c->opts.journal, &c->house_waits, &e);
     if (st != ST_OK)
         note_outcome(c, st, &e);
 }
@@ -214,13 +241,18 @@ enum committer_state committer_step(struct committer *c, int timeout_ms)
     struct mail *first;
     size_t count;
     thread_owner_check(&c->owner);
+    if (c->house_waits && timeout_ms != 0)
+        timeout_ms = HOUSE_WAIT_MS;
     count = mailbox_take(c->mailbox, c->opts.rows_max, timeout_ms, &first);
     if (count)
         run_batch(c, first, count);
     if (!c->dead)
         keep_house(c, count > 0);
+    if (!c->dead)
+        probe(c);
     if (c->dead) {
-        /* Nobody may be left waiting: later jobs are refused at the door, those inside get their answer. */
+        /* Nobody may be left waiting: later jobs are refused at the door, those inside get their
+         * answer. */
         mailbox_close(c->mailbox);
         while ((count = mailbox_take(c->mailbox, c->opts.rows_max, 0, &first)) > 0)
             run_batch(c, first, count);

@@ -14,7 +14,8 @@
 
 /* A lane whose record Kafka refused for want of permission asks again after this time. */
 #define DENIED_RETRY_MS 5000
-/* A lane whose record came back undelivered, likewise: long enough not to spin against a broker that is going down. */
+/* A lane whose record came back undelivered, likewise: long enough not to spin against a broker
+ * that is going down. */
 #define RETRY_MS 100
 
 /* How often a wait is cut short while something may change without a wake-up. */
@@ -24,9 +25,9 @@
 #define TAG_SERIAL_BITS 48
 
 enum lane_state {
-    LANE_OPEN,        /* records go */
-    LANE_TOPIC,       /* its topic is not ready */
-    LANE_COOLING,     /* waits until retry_at after a failure */
+    LANE_OPEN,    /* records go */
+    LANE_TOPIC,   /* its topic is not ready */
+    LANE_COOLING, /* waits until retry_at after a failure */
 };
 
 struct lane {
@@ -34,8 +35,8 @@ struct lane {
     struct lane_ring *ring;
     enum lane_state state;
     struct mono retry_at;
-    int64_t cursor;        /* the floor of reading when the ring is empty */
-    bool may_have_rows;    /* a read might find more */
+    int64_t cursor;                      /* the floor of reading when the ring is empty */
+    bool may_have_rows;                  /* a read might find more */
     char reason[SETTLE_REASON_MAX];      /* why it waits; empty when it does not */
     char park_reason[SETTLE_REASON_MAX]; /* why its last entry to park is one */
     struct metric *published;
@@ -333,7 +334,8 @@ bool forwarder_step(struct forwarder *f)
         for (size_t i = 0; i < f->lane_count; i++)
             f->lanes[i]->may_have_rows = true;
     }
-    /* A small slice of each lane in turn: a deep backlog in one must not keep the others waiting. */
+    /* A small slice of each lane in turn: a deep backlog in one must not keep the others waiting.
+     */
     for (size_t i = 0; i < f->lane_count && !f->dead; i++) {
         advance(f, f->lanes[i]);
         if (!f->finishing && cluster_is_right(f))
@@ -343,7 +345,8 @@ bool forwarder_step(struct forwarder *f)
     return again && !f->dead;
 }
 
-/* Something will change without a wake-up: a lane that cools, a topic or a cluster that is being looked up. */
+/* Something will change without a wake-up: a lane that cools, a topic or a cluster that is being
+ * looked up. */
 static bool must_look_again(const struct forwarder *f)
 {
     if (f->opts.bind_cluster && !f->cluster_checked && f->lane_count)

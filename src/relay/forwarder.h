@@ -3,16 +3,18 @@
 #define RELAY_RELAY_FORWARDER_H
 
 /*
- * From the journal to Kafka: reads each lane in order, hands records to the publisher, and moves the lane's cursor over what
- * Kafka has confirmed (promises P2, P3).
+ * From the journal to Kafka: reads each lane in order, hands records to the publisher, and moves
+ * the lane's cursor over what Kafka has confirmed (promises P2, P3).
  *
- * Owns: the lanes in memory (lane_ring.h), the settlement under way (settle.h). Does not own: the reader, the publisher, the
- * committer; it writes nothing itself. What is in flight lives in memory only: after a crash everything beyond the cursors is
- * read and sent again.
+ * Owns: the lanes in memory (lane_ring.h), the settlement under way (settle.h). Does not own: the
+ * reader, the publisher, the committer; it writes nothing itself. What is in flight lives in memory
+ * only: after a crash everything beyond the cursors is read and sent again.
  *
- * Lanes are independent: each has its own quota in flight, topic state and waiting time; one that waits holds back no other.
+ * Lanes are independent: each has its own quota in flight, topic state and waiting time; one that
+ * waits holds back no other.
  *
- * The cursors belong to one Kafka cluster: when another one answers at the address, publishing stops with an alarm, intake goes on.
+ * The cursors belong to one Kafka cluster: when another one answers at the address, publishing
+ * stops with an alarm, intake goes on.
  *
  * Threads: step, finish and destroy from one thread, the forwarder's; notify from every thread.
  */
@@ -29,8 +31,8 @@ struct forwarder_opts {
     struct publisher *publisher;
     struct committer *committer;
     const struct clock *clock;
-    size_t lane_in_flight;   /* records of one lane between journal and Kafka */
-    size_t read_rows_max;    /* rows in one read: bounds the read transaction and the memory */
+    size_t lane_in_flight; /* records of one lane between journal and Kafka */
+    size_t read_rows_max;  /* rows in one read: bounds the read transaction and the memory */
     size_t read_bytes_max;
     bool bind_cluster;       /* false for the demo broker, whose id is new at each start */
     struct metrics *metrics; /* NULL: none */
@@ -45,19 +47,21 @@ void forwarder_destroy(struct forwarder *f);
 /* There are new rows, or something changed: wakes a waiting forwarder. Any thread. */
 void forwarder_notify(struct forwarder *f);
 
-/* One turn without waiting: reports, new records, settlement. True when it should be called again at once. */
+/* One turn without waiting: reports, new records, settlement. True when it should be called again
+ * at once. */
 bool forwarder_step(struct forwarder *f);
 /* Waits until there is something for step() to do, at most timeout_ms. Not for the simulation. */
 void forwarder_wait(struct forwarder *f, int timeout_ms);
 /*
- * Stops producing and gives what is in the air up to timeout_ms to be reported and settled, so that a clean restart repeats as
- * little as possible. The committer must still be running.
+ * Stops producing and gives what is in the air up to timeout_ms to be reported and settled, so that
+ * a clean restart repeats as little as possible. The committer must still be running.
  */
 void forwarder_finish(struct forwarder *f, int timeout_ms);
 /* A settlement is under way or due: the simulation drives the committer until this is false. */
 bool forwarder_is_settling(const struct forwarder *f);
 
-/* A read failed for good (the journal's file is damaged): the reason is in *e; the process should exit. */
+/* A read failed for good (the journal's file is damaged): the reason is in *e; the process should
+ * exit. */
 bool forwarder_is_dead(const struct forwarder *f, struct err *e);
 
 #endif

@@ -65,7 +65,8 @@ size_t lane_ring_in_air(const struct lane_ring *r)
     return r->in_air;
 }
 
-/* Goes back to the first entry that waits again, once no report can come in any more for those behind it. */
+/* Goes back to the first entry that waits again, once no report can come in any more for those
+ * behind it. */
 static void rewind_if_quiet(struct lane_ring *r)
 {
     if (r->resend_from == UINT64_MAX || r->in_air)

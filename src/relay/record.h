@@ -3,10 +3,12 @@
 #define RELAY_RELAY_RECORD_H
 
 /*
- * From a journal row to a Kafka record: key, value, headers, timestamp. The one place that knows what consumers see.
+ * From a journal row to a Kafka record: key, value, headers, timestamp. The one place that knows
+ * what consumers see.
  *
- * Headers follow the CloudEvents Kafka protocol binding 1.0, binary content mode (ce_*, content-type), plus relay-* headers by
- * which a consumer checks the feed itself (promise P11). README.md, "What a record looks like", is the consumers' text.
+ * Headers follow the CloudEvents Kafka protocol binding 1.0, binary content mode (ce_*,
+ * content-type), plus relay-* headers by which a consumer checks the feed itself (promise P11).
+ * README.md, "What a record looks like", is the consumers' text.
  *
  * Threads: re-entrant.
  */

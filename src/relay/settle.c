@@ -146,7 +146,8 @@ void settle_submit(struct settle *s, struct mono now)
     s->failed = false;
     s->under_way = true;
     if (committer_submit(s->committer, &s->job) != ST_OK) {
-        /* A full mailbox empties, a closed one ends the process: the sheet stays and goes with a later call. */
+        /* A full mailbox empties, a closed one ends the process: the sheet stays and goes with a
+         * later call. */
         s->failed = true;
         s->under_way = false;
     }

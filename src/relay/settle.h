@@ -3,9 +3,10 @@
 #define RELAY_RELAY_SETTLE_H
 
 /*
- * What the forwarder wants written: cursors that moved and events to park, as one job of the committer. One settlement is under
- * way at a time; what comes meanwhile gathers and goes with the next. A settlement that did not commit goes again: cursors
- * only grow and parking twice is parking once.
+ * What the forwarder wants written: cursors that moved and events to park, as one job of the
+ * committer. One settlement is under way at a time; what comes meanwhile gathers and goes with the
+ * next. A settlement that did not commit goes again: cursors only grow and parking twice is parking
+ * once.
  *
  * Threads: all functions from the forwarder's thread; the job itself runs on the committer's.
  */
@@ -31,7 +32,8 @@ bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason
 /* Kafka's cluster id, to be kept. */
 void settle_cluster(struct settle *s, const char *cluster_id);
 
-/* Hands over what gathered, unless one is under way, there is nothing, or one failed just now. Never blocks. */
+/* Hands over what gathered, unless one is under way, there is nothing, or one failed just now.
+ * Never blocks. */
 void settle_submit(struct settle *s, struct mono now);
 /* Whether a settlement is under way, or one waits to be. */
 bool settle_is_pending(const struct settle *s);

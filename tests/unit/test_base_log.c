@@ -66,8 +66,8 @@ static void writes_time_level_thread_and_event(void **state)
 static void writes_text_quoted_and_numbers_bare(void **state)
 {
     (void)state;
-    log_info("x", LOG_S("path", "relay.db"), LOG_I("seq", -12), LOG_SLICE("none", ((struct slice){0})),
-             LOG_I("least", INT64_MIN));
+    log_info("x", LOG_S("path", "relay.db"), LOG_I("seq", -12),
+             LOG_SLICE("none", ((struct slice){0})), LOG_I("least", INT64_MIN));
     assert_string_equal(behind_time(), "level=info thread=tester event=x path=\"relay.db\" seq=-12 "
                                        "none=\"\" least=-9223372036854775808\n");
 }

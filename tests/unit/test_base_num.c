@@ -51,9 +51,19 @@ static void reads_whole_numbers(void **state)
 
 static void refuses_what_is_no_whole_number(void **state)
 {
-    static const char *const texts[] = {
-        NULL, "",    " 1",   "1 ",  "+1",  "-1", "1.0",
-        "1e3", "0x10", "1_000", "abc", "18446744073709551616", "99999999999999999999999"};
+    static const char *const texts[] = {NULL,
+                                        "",
+                                        " 1",
+                                        "1 ",
+                                        "+1",
+                                        "-1",
+                                        "1.0",
+                                        "1e3",
+                                        "0x10",
+                                        "1_000",
+                                        "abc",
+                                        "18446744073709551616",
+                                        "99999999999999999999999"};
     (void)state;
     refuses(num_parse_u64, texts, COUNT(texts));
 }
@@ -85,12 +95,8 @@ static void stops_at_the_end_of_the_slice(void **state)
 static void reads_sizes(void **state)
 {
     static const struct accepted rows[] = {
-        {"0", 0},
-        {"17", 17},
-        {"17B", 17},
-        {"2KiB", 2048},
-        {"3MiB", 3145728},
-        {"17179869183GiB", UINT64_C(17179869183) << 30},
+        {"0", 0},       {"17", 17},        {"17B", 17},
+        {"2KiB", 2048}, {"3MiB", 3145728}, {"17179869183GiB", UINT64_C(17179869183) << 30},
     };
     (void)state;
     accepts(num_parse_size, rows, COUNT(rows));
@@ -98,8 +104,8 @@ static void reads_sizes(void **state)
 
 static void refuses_what_is_no_size(void **state)
 {
-    static const char *const texts[] = {NULL,   "",     "KiB", "1K",  "1kib", "1 KiB",
-                                        "1MB",  "1TiB", "-1B", "1.5MiB", "17179869184GiB"};
+    static const char *const texts[] = {NULL,  "",     "KiB", "1K",     "1kib",          "1 KiB",
+                                        "1MB", "1TiB", "-1B", "1.5MiB", "17179869184GiB"};
     (void)state;
     refuses(num_parse_size, texts, COUNT(texts));
 }
@@ -107,7 +113,7 @@ static void refuses_what_is_no_size(void **state)
 static void reads_durations(void **state)
 {
     static const struct accepted rows[] = {
-        {"0", 0},       {"0s", 0},         {"250ms", 250},      {"10s", 10000},
+        {"0", 0},       {"0s", 0},          {"250ms", 250},    {"10s", 10000},
         {"5m", 300000}, {"48h", 172800000}, {"4d", 345600000},
     };
     (void)state;
@@ -116,8 +122,8 @@ static void reads_durations(void **state)
 
 static void refuses_what_is_no_duration(void **state)
 {
-    static const char *const texts[] = {NULL, "",    "5",   "00",  "s",    "5 s",
-                                        "1w", "5S",  "-1s", "1.5s", "213503982335d"};
+    static const char *const texts[] = {NULL, "",    "5",    "00",           "s", "5 s", "1w",
+                                        "5S", "-1s", "1.5s", "213503982335d"};
     (void)state;
     refuses(num_parse_duration_ms, texts, COUNT(texts));
 }
@@ -149,14 +155,10 @@ static void reads_booleans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_whole_numbers),
-        cmocka_unit_test(refuses_what_is_no_whole_number),
-        cmocka_unit_test(keeps_both_bounds),
-        cmocka_unit_test(stops_at_the_end_of_the_slice),
-        cmocka_unit_test(reads_sizes),
-        cmocka_unit_test(refuses_what_is_no_size),
-        cmocka_unit_test(reads_durations),
-        cmocka_unit_test(refuses_what_is_no_duration),
+        cmocka_unit_test(reads_whole_numbers), cmocka_unit_test(refuses_what_is_no_whole_number),
+        cmocka_unit_test(keeps_both_bounds),   cmocka_unit_test(stops_at_the_end_of_the_slice),
+        cmocka_unit_test(reads_sizes),         cmocka_unit_test(refuses_what_is_no_size),
+        cmocka_unit_test(reads_durations),     cmocka_unit_test(refuses_what_is_no_duration),
         cmocka_unit_test(reads_booleans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

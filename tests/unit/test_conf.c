@@ -26,22 +26,7 @@
 #define TEXT_MAX (8u * 1024u * 1024u)
 #define TOKEN    "0123456789abcdef"
 
-static char root[2048];
-
 /* ---- helpers ---- */
-
-static void find_root(void)
-{
-    static const char here[] = "tests/unit/test_conf.c";
-    const char *given = getenv("RELAY_SOURCE_DIR");
-    size_t len = strlen(__FILE__);
-    if (given) {
-        snprintf(root, sizeof root, "%s/", given);
-        return;
-    }
-    assert_true(len >= sizeof here - 1);
-    snprintf(root, sizeof root, "%.*s", (int)(len - (sizeof here - 1)), __FILE__);
-}
 
 static bool is_update(void)
 {
@@ -175,7 +160,7 @@ static void judges_each_file_of_the_corpus_as_written_beside_it(void **state)
     struct dirent *entry;
     DIR *d;
     (void)state;
-    snprintf(dir, sizeof dir, "%stests/corpus/conf", root);
+    snprintf(dir, sizeof dir, "%s/tests/corpus/conf", RELAY_SOURCE_DIR);
     d = opendir(dir);
     assert_non_null(d);
     while ((entry = readdir(d))) {
@@ -206,7 +191,7 @@ static void check_document(const char *name, enum status (*write)(struct buf *))
     struct buf text;
     buf_init(&text, TEXT_MAX);
     assert_int_equal(write(&text), ST_OK);
-    snprintf(path, sizeof path, "%sconfig/%s", root, name);
+    snprintf(path, sizeof path, "%s/config/%s", RELAY_SOURCE_DIR, name);
     expect_file(path, &text);
     buf_fini(&text);
 }
@@ -224,7 +209,7 @@ static struct conf *load_sample(const char *name)
     struct conf_errors *errs = conf_errors_create();
     struct conf *c = NULL;
     char path[2100];
-    snprintf(path, sizeof path, "%sconfig/%s", root, name);
+    snprintf(path, sizeof path, "%s/config/%s", RELAY_SOURCE_DIR, name);
     if (conf_load(path, NULL, &c, errs) != ST_OK)
         fail_msg("%s", conf_errors_text(errs, 0));
     conf_errors_destroy(errs);
@@ -392,7 +377,6 @@ static void dump_masks_every_secret(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    find_root();
     setenv("GLADLY_TOKEN", TOKEN, 1);
     setenv("EMPTY_VARIABLE", "", 1);
     setenv("NESTED_VARIABLE", "${GLADLY_TOKEN}", 1);

@@ -147,6 +147,35 @@ static void rules_of_a_type_are_one_rule(void **state)
     conf_destroy(c);
 }
 
+static void listen_takes_numeric_addresses_with_a_port_only(void **state)
+{
+    static const char *const bad[] = {"127.0.0.1",    "8080",           "[::1]",
+                                      "::1:8080",     "127.0.0.1:",     "127.0.0.1:65536",
+                                      "256.0.0.1:80", "[127.0.0.1]:80", "127.0.0.1:080000",
+                                      ":80",          "localhost:80",   "127.0.0.1:+1",
+                                      "[]:80",        "0.0.0.0.0:80",   ""};
+    static const struct {
+        const char *text;
+        const char *address;
+        uint16_t port;
+    } good[] = {
+        {"0.0.0.0:0", "0.0.0.0", 0}, {"[::]:65535", "::", 65535}, {"[0:0::1]:80", "::1", 80}};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "token = 12345678\n[http]\nlisten = %s\n", bad[i]);
+        expect_source_errors(text, "test.conf:9: [http] listen: must be ADDRESS:PORT with a "
+                                   "numeric address, such as 127.0.0.1:8080 or [::1]:8080\n");
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        snprintf(text, sizeof text, "token = 12345678\n[http]\nlisten = %s\n", good[i].text);
+        struct conf *c = load_source(text);
+        assert_string_equal(c->http.listen.address, good[i].address);
+        assert_int_equal(c->http.listen.port, good[i].port);
+        conf_destroy(c);
+    }
+}
+
 static void variables_are_filled_in_once(void **state)
 {
     struct conf *c = load_source("token = a${GLADLY_TOKEN}b${GLADLY_TOKEN}\n"
@@ -193,7 +222,7 @@ static void control_characters_of_variables_are_refused(void **state)
 
 static const char *temp_file(const char *name)
 {
-    static char path[128];
+    static char path[512];
     snprintf(path, sizeof path, "%s/%s", temp_dir, name);
     return path;
 }
@@ -418,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minimal_file_has_every_default),
         cmocka_unit_test(rules_of_a_type_are_one_rule),
+        cmocka_unit_test(listen_takes_numeric_addresses_with_a_port_only),
         cmocka_unit_test(variables_are_filled_in_once),
         cmocka_unit_test(variables_cannot_grow_a_value_without_bound),
         cmocka_unit_test(control_characters_of_variables_are_refused),

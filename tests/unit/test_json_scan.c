@@ -15,8 +15,11 @@
  * must accept, must refuse, and where RFC 8259 leaves the choice.
  */
 
-#define COUNT(a)   (sizeof(a) / sizeof(a)[0])
-#define TEXT(text) {text, sizeof text - 1}
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+#define TEXT(text)            \
+    {                         \
+        text, sizeof text - 1 \
+    }
 
 /* Scans a copy that ends where its memory ends, so that reading too far is seen. */
 static enum status scan(struct slice text, struct json_want *wants, size_t n, enum json_kind *top,
@@ -53,78 +56,266 @@ static void refuses(const struct slice *texts, size_t n)
     }
 }
 
+static const struct slice must_accept[] = {
+    TEXT("[]"),
+    TEXT("[[]   ]"),
+    TEXT("[\"\"]"),
+    TEXT("[\"a\"]"),
+    TEXT("[false]"),
+    TEXT("[null, 1, \"1\", {}]"),
+    TEXT("[null]"),
+    TEXT("[1\n]"),
+    TEXT(" [1]"),
+    TEXT("[1,null,null,null,2]"),
+    TEXT("[2] "),
+    TEXT("[123e65]"),
+    TEXT("[0e+1]"),
+    TEXT("[0e1]"),
+    TEXT("[ 4]"),
+    TEXT("[-0.0000000000000000000000000000000000000000000001]"),
+    TEXT("[20e1]"),
+    TEXT("[-0]"),
+    TEXT("[-123]"),
+    TEXT("[-1]"),
+    TEXT("[1E22]"),
+    TEXT("[1E-2]"),
+    TEXT("[1E+2]"),
+    TEXT("[123e45]"),
+    TEXT("[123.456e78]"),
+    TEXT("[1e-2]"),
+    TEXT("[1e+2]"),
+    TEXT("[123]"),
+    TEXT("[123.456789]"),
+    TEXT("{\"asd\":\"sdf\", \"dfg\":\"fgh\"}"),
+    TEXT("{\"asd\":\"sdf\"}"),
+    TEXT("{\"a\":\"b\",\"a\":\"c\"}"),
+    TEXT("{\"a\":\"b\",\"a\":\"b\"}"),
+    TEXT("{}"),
+    TEXT("{\"\":0}"),
+    TEXT("{\"foo\\u0000bar\": 42}"),
+    TEXT("{ \"min\": -1.0e+28, \"max\": 1.0e+28 }"),
+    TEXT("{\"a\":[]}"),
+    TEXT("{\n\"a\": \"b\"\n}"),
+    TEXT("[\"\\u0060\\u012a\\u12AB\"]"),
+    TEXT("[\"\\uD801\\udc37\"]"),
+    TEXT("[\"\\ud83d\\ude39\\ud83d\\udc8d\"]"),
+    TEXT("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
+    TEXT("[\"\\\\u0000\"]"),
+    TEXT("[\"\\\"\"]"),
+    TEXT("[\"a/*b*/c/*d//e\"]"),
+    TEXT("[\"\\\\a\"]"),
+    TEXT("[\"\\\\n\"]"),
+    TEXT("[\"\\u0012\"]"),
+    TEXT("[\"\\uFFFF\"]"),
+    TEXT("[\"asd\"]"),
+    TEXT("[ \"asd\"]"),
+    TEXT("[\"\\uDBFF\\uDFFF\"]"),
+    TEXT("[\"new\\u00A0line\"]"),
+    TEXT("[\"\\u0000\"]"),
+    TEXT("[\"\\u002c\"]"),
+    TEXT("[\"\\uD834\\uDd1e\"]"),
+    TEXT("\" \""),
+    TEXT("[\"\\u0821\"]"),
+    TEXT("[\"\\u0123\"]"),
+    TEXT("[\"\\u0061\\u30af\\u30EA\\u30b9\"]"),
+    TEXT("[\"\x7f\"]"),
+    TEXT("[\"a\x7f"
+         "a\"]"),
+    TEXT("false"),
+    TEXT("42"),
+    TEXT("-0.1"),
+    TEXT("null"),
+    TEXT("\"asd\""),
+    TEXT("true"),
+    TEXT("\"\""),
+    TEXT("[\"a\"]\n"),
+    TEXT("[true]"),
+    TEXT(" [] "),
+    TEXT("\t\r\n {\t\"a\"\r:\n1 ,\"b\" : [ ] } \t\r\n"),
+};
+
 static void accepts_what_every_parser_must(void **state)
 {
-    static const struct slice texts[] = {
-        TEXT("[]"), TEXT("[[]   ]"), TEXT("[\"\"]"), TEXT("[\"a\"]"), TEXT("[false]"),
-        TEXT("[null, 1, \"1\", {}]"), TEXT("[null]"), TEXT("[1\n]"), TEXT(" [1]"),
-        TEXT("[1,null,null,null,2]"), TEXT("[2] "), TEXT("[123e65]"), TEXT("[0e+1]"),
-        TEXT("[0e1]"), TEXT("[ 4]"), TEXT("[-0.0000000000000000000000000000000000000000000001]"),
-        TEXT("[20e1]"), TEXT("[-0]"), TEXT("[-123]"), TEXT("[-1]"), TEXT("[1E22]"), TEXT("[1E-2]"),
-        TEXT("[1E+2]"), TEXT("[123e45]"), TEXT("[123.456e78]"), TEXT("[1e-2]"), TEXT("[1e+2]"),
-        TEXT("[123]"), TEXT("[123.456789]"), TEXT("{\"asd\":\"sdf\", \"dfg\":\"fgh\"}"),
-        TEXT("{\"asd\":\"sdf\"}"), TEXT("{\"a\":\"b\",\"a\":\"c\"}"), TEXT("{\"a\":\"b\",\"a\":\"b\"}"),
-        TEXT("{}"), TEXT("{\"\":0}"), TEXT("{\"foo\\u0000bar\": 42}"),
-        TEXT("{ \"min\": -1.0e+28, \"max\": 1.0e+28 }"), TEXT("{\"a\":[]}"),
-        TEXT("{\n\"a\": \"b\"\n}"), TEXT("[\"\\u0060\\u012a\\u12AB\"]"),
-        TEXT("[\"\\uD801\\udc37\"]"), TEXT("[\"\\ud83d\\ude39\\ud83d\\udc8d\"]"),
-        TEXT("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"), TEXT("[\"\\\\u0000\"]"), TEXT("[\"\\\"\"]"),
-        TEXT("[\"a/*b*/c/*d//e\"]"), TEXT("[\"\\\\a\"]"), TEXT("[\"\\\\n\"]"),
-        TEXT("[\"\\u0012\"]"), TEXT("[\"\\uFFFF\"]"), TEXT("[\"asd\"]"), TEXT("[ \"asd\"]"),
-        TEXT("[\"\\uDBFF\\uDFFF\"]"), TEXT("[\"new\\u00A0line\"]"), TEXT("[\"\\u0000\"]"),
-        TEXT("[\"\\u002c\"]"), TEXT("[\"\\uD834\\uDd1e\"]"), TEXT("\" \""),
-        TEXT("[\"\\u0821\"]"), TEXT("[\"\\u0123\"]"), TEXT("[\"\\u0061\\u30af\\u30EA\\u30b9\"]"),
-        TEXT("[\"\x7f\"]"), TEXT("[\"a\x7f""a\"]"), TEXT("false"), TEXT("42"), TEXT("-0.1"),
-        TEXT("null"), TEXT("\"asd\""), TEXT("true"), TEXT("\"\""), TEXT("[\"a\"]\n"), TEXT("[true]"),
-        TEXT(" [] "), TEXT("\t\r\n {\t\"a\"\r:\n1 ,\"b\" : [ ] } \t\r\n"),
-    };
     (void)state;
-    accepts(texts, COUNT(texts));
+    accepts(must_accept, COUNT(must_accept));
 }
+
+static const struct slice must_refuse[] = {
+    TEXT(""),
+    TEXT(" "),
+    TEXT("[1 true]"),
+    TEXT("[\"\": 1]"),
+    TEXT("[\"\"],"),
+    TEXT("[,1]"),
+    TEXT("[1,,2]"),
+    TEXT("[\"x\",,]"),
+    TEXT("[\"x\"]]"),
+    TEXT("[\"\",]"),
+    TEXT("[\"x\""),
+    TEXT("[x"),
+    TEXT("[3[4]]"),
+    TEXT("[1:2]"),
+    TEXT("[,]"),
+    TEXT("[-]"),
+    TEXT("[   , \"\"]"),
+    TEXT("[\"a\",\n4\n,1,"),
+    TEXT("[1,]"),
+    TEXT("[*]"),
+    TEXT("[\"\""),
+    TEXT("[1,"),
+    TEXT("[1,\n1\n,1"),
+    TEXT("[{}"),
+    TEXT("[fals]"),
+    TEXT("[nul]"),
+    TEXT("[tru]"),
+    TEXT("[nulll]"),
+    TEXT("[True]"),
+    TEXT("123\0"),
+    TEXT("[++1234]"),
+    TEXT("[+1]"),
+    TEXT("[+Inf]"),
+    TEXT("[-01]"),
+    TEXT("[-1.0.]"),
+    TEXT("[-2.]"),
+    TEXT("[-NaN]"),
+    TEXT("[.-1]"),
+    TEXT("[.2e-3]"),
+    TEXT("[0.1.2]"),
+    TEXT("[0.3e+]"),
+    TEXT("[0.3e]"),
+    TEXT("[0.e1]"),
+    TEXT("[0E+]"),
+    TEXT("[0E]"),
+    TEXT("[1.0e+]"),
+    TEXT("[1.0e-]"),
+    TEXT("[1.0e]"),
+    TEXT("[1 000.0]"),
+    TEXT("[1eE2]"),
+    TEXT("[2.e+3]"),
+    TEXT("[2.e-3]"),
+    TEXT("[2.e3]"),
+    TEXT("[9.e+]"),
+    TEXT("[Inf]"),
+    TEXT("[NaN]"),
+    TEXT("[\xef\xbc\x91]"),
+    TEXT("[1+2]"),
+    TEXT("[0x1]"),
+    TEXT("[0x42]"),
+    TEXT("[Infinity]"),
+    TEXT("[0e+-1]"),
+    TEXT("[-123.123foo]"),
+    TEXT("[-Infinity]"),
+    TEXT("[-foo]"),
+    TEXT("[- 1]"),
+    TEXT("[-012]"),
+    TEXT("[-.123]"),
+    TEXT("[-1x]"),
+    TEXT("[1ea]"),
+    TEXT("[1.]"),
+    TEXT("[.123]"),
+    TEXT("[1.2a-3]"),
+    TEXT("[1.8011670033376514H-308]"),
+    TEXT("[012]"),
+    TEXT("[\"x\", truth]"),
+    TEXT("{[: \"x\"}\n"),
+    TEXT("{\"x\", null}"),
+    TEXT("{\"x\"::\"b\"}"),
+    TEXT("{\"a\":\"a\" 123}"),
+    TEXT("{key: 'value'}"),
+    TEXT("{\"a\" b}"),
+    TEXT("{:\"b\"}"),
+    TEXT("{\"a\" \"b\"}"),
+    TEXT("{\"a\":"),
+    TEXT("{\"a\""),
+    TEXT("{1:1}"),
+    TEXT("{9999E9999:1}"),
+    TEXT("{null:null,null:null}"),
+    TEXT("{\"id\":0,,,,,}"),
+    TEXT("{'a':0}"),
+    TEXT("{\"id\":0,}"),
+    TEXT("{\"a\":\"b\"}/**/"),
+    TEXT("{\"a\":\"b\"}/**//"),
+    TEXT("{\"a\":\"b\"}//"),
+    TEXT("{\"a\":\"b\"}/"),
+    TEXT("{\"a\":\"b\",,\"c\":\"d\"}"),
+    TEXT("{a: \"b\"}"),
+    TEXT("{\"a\":\"a"),
+    TEXT("{ \"foo\" : \"bar\", \"a\" }"),
+    TEXT("{\"a\":\"b\"}#"),
+    TEXT("[\"\\uD800\\\"]"),
+    TEXT("[\"\\uD800\\u\"]"),
+    TEXT("[\"\\uD800\\u1\"]"),
+    TEXT("[\"\\uD800\\u1x\"]"),
+    TEXT("[\xc3\xa9]"),
+    TEXT("[\"\\\0\"]"),
+    TEXT("[\"\\x00\"]"),
+    TEXT("[\"\\\\\\\"]"),
+    TEXT("[\"\\\t\"]"),
+    TEXT("[\"\\\xf0\x9f\x8c\x80\"]"),
+    TEXT("[\"\\\"]"),
+    TEXT("[\"\\u00A\"]"),
+    TEXT("[\"\\uD834\\uDd\"]"),
+    TEXT("[\"\\uD800\\uD800\\x\"]"),
+    TEXT("[\"\\a\"]"),
+    TEXT("[\"\\uqqqq\"]"),
+    TEXT("[\\u0020\"asd\"]"),
+    TEXT("[\\n]"),
+    TEXT("\""),
+    TEXT("['single']"),
+    TEXT("abc"),
+    TEXT("[\"\\"),
+    TEXT("[\"a\0a\"]"),
+    TEXT("[\"new\nline\"]"),
+    TEXT("[\"\t\"]"),
+    TEXT("\"\\UA66D\""),
+    TEXT("\"\"x"),
+    TEXT("<.>"),
+    TEXT("[<null>]"),
+    TEXT("[1]x"),
+    TEXT("[1]]"),
+    TEXT("[\"asd]"),
+    TEXT("a\xc3\xa5"),
+    TEXT("1]"),
+    TEXT("{\"x\": true,"),
+    TEXT("[][]"),
+    TEXT("]"),
+    TEXT("}"),
+    TEXT("\xef\xbb{}"),
+    TEXT("[\xe5]"),
+    TEXT("["),
+    TEXT("{\"\":"),
+    TEXT("{"),
+    TEXT("{]"),
+    TEXT("[}"),
+    TEXT("[\"a\"}"),
+    TEXT("{\"a\":1]"),
+    TEXT("{,"),
+    TEXT("{["),
+    TEXT("{\"a"),
+    TEXT("{'a'"),
+    TEXT("[\"\\{[\"\\{[\"\\{[\"\\{"),
+    TEXT("*"),
+    TEXT("{\"a\":\"b\"}#{}"),
+    TEXT("[\\u000A\"\"]"),
+    TEXT("{\"asd\":\"asd\""),
+    TEXT("\xc3\xa5"),
+    TEXT("\xe2\x81\xa0"),
+    TEXT("[\x0c]"),
+    TEXT("[\v]"),
+    TEXT("\0"),
+    TEXT("[1]\0"),
+    TEXT("-"),
+    TEXT("1."),
+    TEXT("1e"),
+    TEXT("t"),
+    TEXT("nul"),
+    TEXT("\xa0"),
+};
 
 static void refuses_what_every_parser_must(void **state)
 {
-    static const struct slice texts[] = {
-        TEXT(""), TEXT(" "), TEXT("[1 true]"), TEXT("[\"\": 1]"), TEXT("[\"\"],"), TEXT("[,1]"),
-        TEXT("[1,,2]"), TEXT("[\"x\",,]"), TEXT("[\"x\"]]"), TEXT("[\"\",]"), TEXT("[\"x\""),
-        TEXT("[x"), TEXT("[3[4]]"), TEXT("[1:2]"), TEXT("[,]"), TEXT("[-]"), TEXT("[   , \"\"]"),
-        TEXT("[\"a\",\n4\n,1,"), TEXT("[1,]"), TEXT("[*]"), TEXT("[\"\""), TEXT("[1,"),
-        TEXT("[1,\n1\n,1"), TEXT("[{}"), TEXT("[fals]"), TEXT("[nul]"), TEXT("[tru]"),
-        TEXT("[nulll]"), TEXT("[True]"), TEXT("123\0"), TEXT("[++1234]"), TEXT("[+1]"),
-        TEXT("[+Inf]"), TEXT("[-01]"), TEXT("[-1.0.]"), TEXT("[-2.]"), TEXT("[-NaN]"), TEXT("[.-1]"),
-        TEXT("[.2e-3]"), TEXT("[0.1.2]"), TEXT("[0.3e+]"), TEXT("[0.3e]"), TEXT("[0.e1]"),
-        TEXT("[0E+]"), TEXT("[0E]"), TEXT("[1.0e+]"), TEXT("[1.0e-]"), TEXT("[1.0e]"),
-        TEXT("[1 000.0]"), TEXT("[1eE2]"), TEXT("[2.e+3]"), TEXT("[2.e-3]"), TEXT("[2.e3]"),
-        TEXT("[9.e+]"), TEXT("[Inf]"), TEXT("[NaN]"), TEXT("[\xef\xbc\x91]"), TEXT("[1+2]"),
-        TEXT("[0x1]"), TEXT("[0x42]"), TEXT("[Infinity]"), TEXT("[0e+-1]"), TEXT("[-123.123foo]"),
-        TEXT("[-Infinity]"), TEXT("[-foo]"), TEXT("[- 1]"), TEXT("[-012]"), TEXT("[-.123]"),
-        TEXT("[-1x]"), TEXT("[1ea]"), TEXT("[1.]"), TEXT("[.123]"), TEXT("[1.2a-3]"),
-        TEXT("[1.8011670033376514H-308]"), TEXT("[012]"), TEXT("[\"x\", truth]"),
-        TEXT("{[: \"x\"}\n"), TEXT("{\"x\", null}"), TEXT("{\"x\"::\"b\"}"), TEXT("{\"a\":\"a\" 123}"),
-        TEXT("{key: 'value'}"), TEXT("{\"a\" b}"), TEXT("{:\"b\"}"), TEXT("{\"a\" \"b\"}"),
-        TEXT("{\"a\":"), TEXT("{\"a\""), TEXT("{1:1}"), TEXT("{9999E9999:1}"),
-        TEXT("{null:null,null:null}"), TEXT("{\"id\":0,,,,,}"), TEXT("{'a':0}"),
-        TEXT("{\"id\":0,}"), TEXT("{\"a\":\"b\"}/**/"), TEXT("{\"a\":\"b\"}/**//"),
-        TEXT("{\"a\":\"b\"}//"), TEXT("{\"a\":\"b\"}/"), TEXT("{\"a\":\"b\",,\"c\":\"d\"}"),
-        TEXT("{a: \"b\"}"), TEXT("{\"a\":\"a"), TEXT("{ \"foo\" : \"bar\", \"a\" }"),
-        TEXT("{\"a\":\"b\"}#"), TEXT("[\"\\uD800\\\"]"), TEXT("[\"\\uD800\\u\"]"),
-        TEXT("[\"\\uD800\\u1\"]"), TEXT("[\"\\uD800\\u1x\"]"), TEXT("[\xc3\xa9]"),
-        TEXT("[\"\\\0\"]"), TEXT("[\"\\x00\"]"), TEXT("[\"\\\\\\\"]"), TEXT("[\"\\\t\"]"),
-        TEXT("[\"\\\xf0\x9f\x8c\x80\"]"), TEXT("[\"\\\"]"), TEXT("[\"\\u00A\"]"),
-        TEXT("[\"\\uD834\\uDd\"]"), TEXT("[\"\\uD800\\uD800\\x\"]"), TEXT("[\"\\a\"]"),
-        TEXT("[\"\\uqqqq\"]"), TEXT("[\\u0020\"asd\"]"), TEXT("[\\n]"), TEXT("\""), TEXT("['single']"),
-        TEXT("abc"), TEXT("[\"\\"), TEXT("[\"a\0a\"]"), TEXT("[\"new\nline\"]"), TEXT("[\"\t\"]"),
-        TEXT("\"\\UA66D\""), TEXT("\"\"x"), TEXT("<.>"), TEXT("[<null>]"), TEXT("[1]x"),
-        TEXT("[1]]"), TEXT("[\"asd]"), TEXT("a\xc3\xa5"), TEXT("1]"), TEXT("{\"x\": true,"),
-        TEXT("[][]"), TEXT("]"), TEXT("}"), TEXT("\xef\xbb{}"), TEXT("[\xe5]"), TEXT("["),
-        TEXT("{\"\":"), TEXT("{"), TEXT("{]"), TEXT("[}"), TEXT("[\"a\"}"), TEXT("{\"a\":1]"),
-        TEXT("{,"), TEXT("{["), TEXT("{\"a"), TEXT("{'a'"), TEXT("[\"\\{[\"\\{[\"\\{[\"\\{"),
-        TEXT("*"), TEXT("{\"a\":\"b\"}#{}"), TEXT("[\\u000A\"\"]"), TEXT("{\"asd\":\"asd\""),
-        TEXT("\xc3\xa5"), TEXT("\xe2\x81\xa0"), TEXT("[\x0c]"), TEXT("[\v]"), TEXT("\0"),
-        TEXT("[1]\0"), TEXT("-"), TEXT("1."), TEXT("1e"), TEXT("t"), TEXT("nul"), TEXT("\xa0"),
-    };
     (void)state;
-    refuses(texts, COUNT(texts));
+    refuses(must_refuse, COUNT(must_refuse));
 }
 
 /* Huge numbers are text to us, and the grammar allows an escaped lone surrogate. */
@@ -132,11 +323,21 @@ static void accepts_these_where_the_rfc_leaves_the_choice(void **state)
 {
     static const struct slice texts[] = {
         TEXT("[0.4e006699999999999999999999999999999999999999999999999999999999]"),
-        TEXT("[-1e+9999]"), TEXT("[1.5e+9999]"), TEXT("[-123123e100000]"), TEXT("[123e-10000000]"),
-        TEXT("[-123123123123123123123123123123]"), TEXT("[100000000000000000000]"),
-        TEXT("{\"\\uDFAA\":0}"), TEXT("[\"\\uDADA\"]"), TEXT("[\"\\uD888\\u1234\"]"),
-        TEXT("[\"\\uD800\\n\"]"), TEXT("[\"\\uDd1ea\"]"), TEXT("[\"\\uD800\\uD800\\n\"]"),
-        TEXT("[\"\\ud800\"]"), TEXT("[\"\\ud800abc\"]"), TEXT("[\"\\uDd1e\\uD834\"]"),
+        TEXT("[-1e+9999]"),
+        TEXT("[1.5e+9999]"),
+        TEXT("[-123123e100000]"),
+        TEXT("[123e-10000000]"),
+        TEXT("[-123123123123123123123123123123]"),
+        TEXT("[100000000000000000000]"),
+        TEXT("{\"\\uDFAA\":0}"),
+        TEXT("[\"\\uDADA\"]"),
+        TEXT("[\"\\uD888\\u1234\"]"),
+        TEXT("[\"\\uD800\\n\"]"),
+        TEXT("[\"\\uDd1ea\"]"),
+        TEXT("[\"\\uD800\\uD800\\n\"]"),
+        TEXT("[\"\\ud800\"]"),
+        TEXT("[\"\\ud800abc\"]"),
+        TEXT("[\"\\uDd1e\\uD834\"]"),
         TEXT("[\"\\uDFAA\"]"),
     };
     (void)state;
@@ -146,12 +347,14 @@ static void accepts_these_where_the_rfc_leaves_the_choice(void **state)
 static void refuses_these_where_the_rfc_leaves_the_choice(void **state)
 {
     static const struct slice texts[] = {
-        TEXT("\xef\xbb\xbf{}"),                          /* byte order mark */
-        TEXT("\xff\xfe[\0\"\0\xe9\0\"\0]\0"),            /* UTF-16 */
-        TEXT("\0[\0\"\0\xe9\0\"\0]"),                    /* UTF-16 without a mark */
-        TEXT("[\"\xe6\x97\xa5\xd1\x88\xfa\"]"),          /* a byte that never occurs */
-        TEXT("[\"\xe0\xff\"]"), TEXT("[\"\xe9\"]"),      /* ISO 8859-1 */
-        TEXT("[\"\x81\"]"), TEXT("[\"\xff\"]"),
+        TEXT("\xef\xbb\xbf{}"),                 /* byte order mark */
+        TEXT("\xff\xfe[\0\"\0\xe9\0\"\0]\0"),   /* UTF-16 */
+        TEXT("\0[\0\"\0\xe9\0\"\0]"),           /* UTF-16 without a mark */
+        TEXT("[\"\xe6\x97\xa5\xd1\x88\xfa\"]"), /* a byte that never occurs */
+        TEXT("[\"\xe0\xff\"]"),
+        TEXT("[\"\xe9\"]"), /* ISO 8859-1 */
+        TEXT("[\"\x81\"]"),
+        TEXT("[\"\xff\"]"),
     };
     (void)state;
     refuses(texts, COUNT(texts));
@@ -172,15 +375,29 @@ static void accepts_the_edges_of_utf8(void **state)
 static void refuses_malformed_utf8(void **state)
 {
     static const struct slice texts[] = {
-        TEXT("\"\x80\""), TEXT("\"\xbf\""),                 /* continuation without a start */
-        TEXT("\"\xc0\x80\""), TEXT("\"\xc1\xbf\""),         /* overlong */
-        TEXT("\"\xe0\x80\x80\""), TEXT("\"\xe0\x9f\xbf\""), /* overlong */
-        TEXT("\"\xf0\x80\x80\x80\""), TEXT("\"\xf0\x8f\xbf\xbf\""),
-        TEXT("\"\xed\xa0\x80\""), TEXT("\"\xed\xbf\xbf\""), /* surrogates */
-        TEXT("\"\xf4\x90\x80\x80\""), TEXT("\"\xf5\x80\x80\x80\""), TEXT("\"\xfe\""),
-        TEXT("\"\xc2\""), TEXT("\"\xc2\xc2\x80\""), TEXT("\"\xe2\x82\""), TEXT("\"\xe2\x28\xa1\""),
-        TEXT("\"\xf0\x90\x80\""), TEXT("\"\xf0\x90\x28\x80\""), TEXT("\"\xf0\x90\x80\x28\""),
-        TEXT("\"\xe2\x82"), TEXT("\"\xf0\x90\x80"), TEXT("\"\xc2"),
+        TEXT("\"\x80\""),
+        TEXT("\"\xbf\""), /* continuation without a start */
+        TEXT("\"\xc0\x80\""),
+        TEXT("\"\xc1\xbf\""), /* overlong */
+        TEXT("\"\xe0\x80\x80\""),
+        TEXT("\"\xe0\x9f\xbf\""), /* overlong */
+        TEXT("\"\xf0\x80\x80\x80\""),
+        TEXT("\"\xf0\x8f\xbf\xbf\""),
+        TEXT("\"\xed\xa0\x80\""),
+        TEXT("\"\xed\xbf\xbf\""), /* surrogates */
+        TEXT("\"\xf4\x90\x80\x80\""),
+        TEXT("\"\xf5\x80\x80\x80\""),
+        TEXT("\"\xfe\""),
+        TEXT("\"\xc2\""),
+        TEXT("\"\xc2\xc2\x80\""),
+        TEXT("\"\xe2\x82\""),
+        TEXT("\"\xe2\x28\xa1\""),
+        TEXT("\"\xf0\x90\x80\""),
+        TEXT("\"\xf0\x90\x28\x80\""),
+        TEXT("\"\xf0\x90\x80\x28\""),
+        TEXT("\"\xe2\x82"),
+        TEXT("\"\xf0\x90\x80"),
+        TEXT("\"\xc2"),
         TEXT("{\"\xff\":1}"),
     };
     (void)state;
@@ -194,11 +411,16 @@ static void finds_a_special_byte_at_every_offset(void **state)
         char byte;
         const char *reason; /* NULL: accepted */
     } rows[] = {
-        {0x1f, "control byte in a string"}, {0, "control byte in a string"},
-        {'\x80', "not UTF-8"},              {'\xff', "not UTF-8"},
-        {' ', NULL},                        {'!', NULL},
-        {'#', NULL},                        {'[', NULL},
-        {']', NULL},                        {0x7f, NULL},
+        {0x1f, "control byte in a string"},
+        {0, "control byte in a string"},
+        {'\x80', "not UTF-8"},
+        {'\xff', "not UTF-8"},
+        {' ', NULL},
+        {'!', NULL},
+        {'#', NULL},
+        {'[', NULL},
+        {']', NULL},
+        {0x7f, NULL},
     };
     char text[80];
     (void)state;
@@ -261,7 +483,9 @@ static void counts_depth_over_objects_and_arrays(void **state)
         size_t n = 0;
         for (size_t i = 0; i < depth; i++)
             n += (size_t)snprintf(text + n, sizeof text - n, "%s",
-                                  i % 3 ? "[" : i + 1 < depth ? "{\"a\":" : "{");
+                                  i % 3           ? "["
+                                  : i + 1 < depth ? "{\"a\":"
+                                                  : "{");
         for (size_t i = depth; i-- > 0;)
             text[n++] = i % 3 ? ']' : '}';
         enum status st = scan((struct slice){text, n}, NULL, 0, &top, &e);
@@ -279,8 +503,8 @@ static void names_the_kind_of_the_top_value(void **state)
         struct slice text;
         enum json_kind kind;
     } rows[] = {
-        {TEXT("\"a\""), JSON_STRING}, {TEXT("-1"), JSON_NUMBER},      {TEXT("true"), JSON_TRUE},
-        {TEXT("false"), JSON_FALSE},  {TEXT("null"), JSON_NULL},      {TEXT("{\"a\":[]}"), JSON_OBJECT},
+        {TEXT("\"a\""), JSON_STRING}, {TEXT("-1"), JSON_NUMBER}, {TEXT("true"), JSON_TRUE},
+        {TEXT("false"), JSON_FALSE},  {TEXT("null"), JSON_NULL}, {TEXT("{\"a\":[]}"), JSON_OBJECT},
         {TEXT("[{}]"), JSON_ARRAY},
     };
     (void)state;
@@ -306,190 +530,6 @@ static void every_cut_off_prefix_is_refused(void **state)
             fail_msg("the prefix of %zu bytes is taken", n);
 }
 
-enum { W_ID, W_CONTENT, W_CUSTOMER, W_KIND, W_INITIATOR_ID, W_COUNT };
-
-static void fresh_wants(struct json_want *wants)
-{
-    const struct json_want all[W_COUNT] = {
-        [W_ID] = {NULL, "id", JSON_TRUE, {"junk", 4}},
-        [W_CONTENT] = {NULL, "content", JSON_TRUE, {"junk", 4}},
-        [W_CUSTOMER] = {"content", "customerId", JSON_TRUE, {"junk", 4}},
-        [W_KIND] = {"content", "kind", JSON_TRUE, {"junk", 4}},
-        [W_INITIATOR_ID] = {"initiator", "id", JSON_TRUE, {"junk", 4}},
-    };
-    memcpy(wants, all, sizeof all);
-}
-
-struct expected {
-    enum json_kind kind;
-    const char *raw;
-};
-
-static void extracts(const char *text, const struct expected *rows)
-{
-    struct json_want wants[W_COUNT];
-    enum json_kind top;
-    struct err e = {ST_OK, 0, ""};
-    fresh_wants(wants);
-    if (json_scan(slice_of(text), wants, W_COUNT, &top, &e) != ST_OK)
-        fail_msg("%s is refused: %s", text, e.text);
-    for (size_t i = 0; i < W_COUNT; i++)
-        if (wants[i].kind != rows[i].kind || !slice_eq(wants[i].raw, slice_of(rows[i].raw)))
-            fail_msg("%s: want %zu is of kind %d and \"%.*s\"", text, i, (int)wants[i].kind,
-                     (int)wants[i].raw.len, wants[i].raw.ptr ? wants[i].raw.ptr : "");
-}
-
-#define S(text) {JSON_STRING, text}
-#define NO      {JSON_ABSENT, NULL}
-
-static void picks_members_of_the_top_object_and_of_its_children(void **state)
-{
-    (void)state;
-    extracts("{\"id\":\"1\",\"content\":{\"customerId\":\"c\",\"kind\":\"k\"},\"initiator\":{\"id\":"
-             "\"i\"}}",
-             (struct expected[]){S("1"),
-                                 {JSON_OBJECT, "{\"customerId\":\"c\",\"kind\":\"k\"}"},
-                                 S("c"),
-                                 S("k"),
-                                 S("i")});
-    extracts("{}", (struct expected[]){NO, NO, NO, NO, NO});
-    extracts(" { \"content\" : { \"kind\" : [ 1 , { } ] } , \"id\" : -1.5e3 } ",
-             (struct expected[]){{JSON_NUMBER, "-1.5e3"},
-                                 {JSON_OBJECT, "{ \"kind\" : [ 1 , { } ] }"},
-                                 NO,
-                                 {JSON_ARRAY, "[ 1 , { } ]"},
-                                 NO});
-}
-
-static void gives_every_kind_and_its_text(void **state)
-{
-    (void)state;
-    extracts("{\"content\":{\"customerId\":true,\"kind\":null},\"id\":false,\"initiator\":[1]}",
-             (struct expected[]){{JSON_FALSE, "false"},
-                                 {JSON_OBJECT, "{\"customerId\":true,\"kind\":null}"},
-                                 {JSON_TRUE, "true"},
-                                 {JSON_NULL, "null"},
-                                 NO});
-    extracts("{\"content\":\"x\",\"id\":\"\"}", (struct expected[]){S(""), S("x"), NO, NO, NO});
-    extracts("{\"content\":[],\"id\":{}}",
-             (struct expected[]){{JSON_OBJECT, "{}"}, {JSON_ARRAY, "[]"}, NO, NO, NO});
-}
-
-static void does_not_look_elsewhere(void **state)
-{
-    (void)state;
-    extracts("[{\"id\":\"1\",\"content\":{\"customerId\":\"c\"}}]",
-             (struct expected[]){NO, NO, NO, NO, NO});
-    extracts("{\"x\":{\"id\":\"1\",\"customerId\":\"c\",\"content\":{\"customerId\":\"c\"}}}",
-             (struct expected[]){NO, NO, NO, NO, NO});
-    extracts("{\"content\":[{\"customerId\":\"c\"}],\"customerId\":\"t\"}",
-             (struct expected[]){NO, {JSON_ARRAY, "[{\"customerId\":\"c\"}]"}, NO, NO, NO});
-    extracts("{\"content\":{\"x\":{\"customerId\":\"c\"},\"content\":{\"kind\":\"k\"},\"y\":[\"kind\"]}}",
-             (struct expected[]){NO,
-                                 {JSON_OBJECT, "{\"x\":{\"customerId\":\"c\"},\"content\":{\"kind\":"
-                                               "\"k\"},\"y\":[\"kind\"]}"},
-                                 NO,
-                                 NO,
-                                 NO});
-    extracts("{\"i\":\"1\",\"idd\":\"2\",\"ID\":\"3\",\"\":\"4\",\"id\\u0000\":\"5\"}",
-             (struct expected[]){NO, NO, NO, NO, NO});
-}
-
-static void the_last_of_repeated_members_wins(void **state)
-{
-    (void)state;
-    extracts("{\"id\":\"1\",\"id\":2,\"content\":{\"kind\":\"k\",\"kind\":\"l\"}}",
-             (struct expected[]){{JSON_NUMBER, "2"},
-                                 {JSON_OBJECT, "{\"kind\":\"k\",\"kind\":\"l\"}"},
-                                 NO,
-                                 S("l"),
-                                 NO});
-    extracts("{\"content\":{\"customerId\":\"c\",\"kind\":\"k\"},\"content\":{\"kind\":\"l\"}}",
-             (struct expected[]){NO, {JSON_OBJECT, "{\"kind\":\"l\"}"}, NO, S("l"), NO});
-    extracts("{\"content\":{\"customerId\":\"c\"},\"content\":null}",
-             (struct expected[]){NO, {JSON_NULL, "null"}, NO, NO, NO});
-    extracts("{\"content\":{\"customerId\":\"c\"},\"c\\u006fntent\":1,\"initiator\":{\"id\":\"i\"}}",
-             (struct expected[]){NO, {JSON_NUMBER, "1"}, NO, NO, S("i")});
-}
-
-static void compares_the_decoded_name(void **state)
-{
-    (void)state;
-    extracts("{\"\\u0069\\u0064\":\"1\",\"\\u0063ontent\":{\"customer\\u0049d\":\"c\"}}",
-             (struct expected[]){
-                 S("1"), {JSON_OBJECT, "{\"customer\\u0049d\":\"c\"}"}, S("c"), NO, NO});
-    extracts("{\"\\u0069\":\"1\",\"i\\u0064d\":\"2\",\"\\ud800id\":\"3\"}",
-             (struct expected[]){NO, NO, NO, NO, NO});
-}
-
-static void keeps_values_still_escaped(void **state)
-{
-    (void)state;
-    extracts("{\"id\":\"a\\\"b\\\\\",\"content\":{\"kind\":\"\\u00e9\\/\"}}",
-             (struct expected[]){S("a\\\"b\\\\"),
-                                 {JSON_OBJECT, "{\"kind\":\"\\u00e9\\/\"}"},
-                                 NO,
-                                 S("\\u00e9\\/"),
-                                 NO});
-}
-
-static void a_name_with_bytes_above_ascii_is_found(void **state)
-{
-    struct json_want want = {.name = "\xe2\x82\xac"};
-    enum json_kind top;
-    struct err e;
-    (void)state;
-    assert_int_equal(json_scan(slice_of("{\"\\u20AC\":1}"), &want, 1, &top, &e), ST_OK);
-    assert_int_equal(want.kind, JSON_NUMBER);
-    assert_int_equal(json_scan(slice_of("{\"\xe2\x82\xac\":[]}"), &want, 1, &top, &e), ST_OK);
-    assert_int_equal(want.kind, JSON_ARRAY);
-}
-
-static void decodes_escapes(void **state)
-{
-    static const struct {
-        const char *raw;
-        struct slice text;
-    } rows[] = {
-        {"", TEXT("")},
-        {"plain \xe2\x82\xac", TEXT("plain \xe2\x82\xac")},
-        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", TEXT("\"\\/\b\f\n\r\t")},
-        {"\\u0041\\u00e9\\u20AC", TEXT("A\xc3\xa9\xe2\x82\xac")},
-        {"a\\u0000b", TEXT("a\0b")},
-        {"\\ud83d\\uDE39!", TEXT("\xf0\x9f\x98\xb9!")},
-        {"\\uDBFF\\uDFFF", TEXT("\xf4\x8f\xbf\xbf")},
-        {"\\ud800", TEXT("\xef\xbf\xbd")},
-        {"\\udc00x", TEXT("\xef\xbf\xbdx")},
-        {"\\ud800\\n", TEXT("\xef\xbf\xbd\n")},
-        {"\\ud800\\ud800\\udc00", TEXT("\xef\xbf\xbd\xf0\x90\x80\x80")},
-        {"\\udc00\\ud800", TEXT("\xef\xbf\xbd\xef\xbf\xbd")},
-        {"\\ud800\\u0041", TEXT("\xef\xbf\xbd""A")},
-    };
-    struct buf out;
-    (void)state;
-    buf_init(&out, 100);
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        buf_clear(&out);
-        assert_int_equal(json_unescape(slice_of(rows[i].raw), &out), ST_OK);
-        if (!slice_eq(buf_slice(&out), rows[i].text))
-            fail_msg("%s becomes \"%.*s\"", rows[i].raw, (int)out.len, out.ptr);
-    }
-    buf_fini(&out);
-}
-
-static void decoding_into_a_full_buffer_changes_nothing(void **state)
-{
-    struct buf out;
-    (void)state;
-    buf_init(&out, 6);
-    assert_int_equal(buf_append(&out, "12", 2), ST_OK);
-    assert_int_equal(json_unescape(slice_of("a\\u20acbc"), &out), ST_FULL);
-    assert_true(slice_eq(buf_slice(&out), slice_of("12")));
-    assert_int_equal(json_unescape(slice_of("a\\u20ac"), &out), ST_OK);
-    assert_true(slice_eq(buf_slice(&out), slice_of("12a\xe2\x82\xac")));
-    buf_fini(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,15 +544,6 @@ int main(void)
         cmocka_unit_test(counts_depth_over_objects_and_arrays),
         cmocka_unit_test(names_the_kind_of_the_top_value),
         cmocka_unit_test(every_cut_off_prefix_is_refused),
-        cmocka_unit_test(picks_members_of_the_top_object_and_of_its_children),
-        cmocka_unit_test(gives_every_kind_and_its_text),
-        cmocka_unit_test(does_not_look_elsewhere),
-        cmocka_unit_test(the_last_of_repeated_members_wins),
-        cmocka_unit_test(compares_the_decoded_name),
-        cmocka_unit_test(keeps_values_still_escaped),
-        cmocka_unit_test(a_name_with_bytes_above_ascii_is_found),
-        cmocka_unit_test(decodes_escapes),
-        cmocka_unit_test(decoding_into_a_full_buffer_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

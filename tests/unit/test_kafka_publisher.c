@@ -161,8 +161,7 @@ static void forward(struct bench *b, const char *topic, size_t first, size_t las
         assert_int_equal(b->accepted[i], b->reported[i]);
 }
 
-static void start(struct bench *b, const struct kafka_property *more, size_t count,
-                  bool auto_create)
+static void start(struct bench *b, const struct kafka_property *more, size_t count)
 {
     struct err e;
     struct kafka_property properties[8] = {
@@ -175,13 +174,12 @@ static void start(struct bench *b, const struct kafka_property *more, size_t cou
     struct kafka_publisher_opts opts = {.properties = properties,
                                         .property_count = 2 + count,
                                         .partitions = -1,
-                                        .replication_factor = -1,
-                                        .auto_create = auto_create};
+                                        .replication_factor = -1};
     if (kafka_publisher_create(&b->p, &opts, &e))
         fail_msg("%s", e.text);
 }
 
-static int make_bench(void **state)
+static void make_mock(void **state, int brokers)
 {
     char text[256];
     struct bench *b = calloc(1, sizeof *b);
@@ -190,10 +188,22 @@ static int make_bench(void **state)
     rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
     b->mock_client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(b->mock_client);
-    b->mock = rd_kafka_mock_cluster_new(b->mock_client, 1);
+    b->mock = rd_kafka_mock_cluster_new(b->mock_client, brokers);
     assert_non_null(b->mock);
     assert_int_equal(rd_kafka_mock_topic_create(b->mock, "orders", 1, 1), 0);
+    assert_int_equal(rd_kafka_mock_topic_create(b->mock, "others", 1, 1), 0);
     *state = b;
+}
+
+static int make_bench(void **state)
+{
+    make_mock(state, 1);
+    return 0;
+}
+
+static int make_bench_of_two(void **state)
+{
+    make_mock(state, 2);
     return 0;
 }
 
@@ -279,7 +289,7 @@ static void delivers_key_headers_and_timestamp(void **state)
     rd_kafka_headers_t *got;
     const void *value;
     size_t len;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     wait_topic(b, "orders", PUBLISHER_TOPIC_READY);
     assert_int_equal(b->p->ops->produce(b->p, &rec, &e), ST_OK);
     b->accepted[9]++;
@@ -309,7 +319,7 @@ static void delivers_key_headers_and_timestamp(void **state)
 static void tells_cluster_and_connection(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     wait_connected(b, true);
     assert_non_null(b->p->ops->cluster_id(b->p));
     wait_topic(b, "orders", PUBLISHER_TOPIC_READY);
@@ -323,7 +333,7 @@ static void reports_nothing_while_no_broker_is_there_and_all_in_order_after(void
 {
     struct bench *b = *state;
     struct mono soon;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 9);
     rd_kafka_mock_broker_set_down(b->mock, 1);
     wait_connected(b, false);
@@ -344,7 +354,7 @@ static void reports_nothing_while_no_broker_is_there_and_all_in_order_after(void
 static void rejects_only_the_record_that_is_refused_alone(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 0);
     rd_kafka_mock_push_request_errors(b->mock, API_PRODUCE, 2, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -365,8 +375,7 @@ static void rests_a_topic_that_is_denied_and_serves_the_others(void **state)
     struct bench *b = *state;
     const char *reason;
     struct mono deadline = mono_add_ms(now_mono(), DEADLINE_MS);
-    assert_int_equal(rd_kafka_mock_topic_create(b->mock, "others", 1, 1), 0);
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 0);
     rd_kafka_mock_push_request_errors(b->mock, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
@@ -386,7 +395,7 @@ static void rests_a_topic_that_is_denied_and_serves_the_others(void **state)
 static void makes_the_producer_anew_after_a_fatal_error(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 99);
     rd_kafka_mock_push_request_errors(b->mock, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
@@ -399,7 +408,7 @@ static void makes_the_producer_anew_after_a_fatal_error(void **state)
 static void survives_fatal_errors_in_a_row(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     rd_kafka_mock_push_request_errors(b->mock, API_PRODUCE, 4,
                                       RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
                                       RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
@@ -413,19 +422,29 @@ static void survives_fatal_errors_in_a_row(void **state)
 static void gives_up_waiting_for_answers_of_a_broken_producer(void **state)
 {
     struct bench *b = *state;
-    const struct kafka_property small[] = {{"batch.num.messages", "1"}};
-    start(b, small, 1, false);
+    struct mono deadline = mono_add_ms(now_mono(), DEADLINE_MS);
+    rd_kafka_mock_partition_set_leader(b->mock, "orders", 0, 1);
+    rd_kafka_mock_partition_set_leader(b->mock, "others", 0, 2);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 0);
-    /* The first request fails at once, the next ones are answered after a minute. */
-    rd_kafka_mock_broker_push_request_error_rtts(b->mock, 1, API_PRODUCE, 4,
-                                                 RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 0,
-                                                 RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 60000,
-                                                 RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 60000,
-                                                 RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 60000);
+    forward(b, "others", 1, 1);
+    /* Broker 1 leaves a request without an answer; broker 2 breaks the producer. */
+    rd_kafka_mock_broker_set_rtt(b->mock, 1, 60000);
+    b->next = 2;
+    push(b, "orders", 2);
+    rd_kafka_mock_broker_push_request_error_rtts(b->mock, 2, API_PRODUCE, 1,
+                                                 RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 0);
     struct mono before = now_mono();
-    forward(b, "orders", 1, 4);
-    assert_true(mono_diff_ns(now_mono(), before) < 10000000000);
-    assert_int_equal(kafka_publisher_restarts(b->p), 1);
+    b->next = 3;
+    push(b, "others", 3);
+    while (kafka_publisher_restarts(b->p) == 0)
+        assert_true(turn(b, deadline));
+    assert_true(mono_diff_ns(now_mono(), before) >= 2000000000);
+    assert_int_equal(b->last[2], PUBLISHER_RETRY);
+    assert_int_equal(b->last[3], PUBLISHER_RETRY);
+    rd_kafka_mock_broker_set_rtt(b->mock, 1, 0);
+    forward(b, "others", 3, 3);
+    forward(b, "orders", 2, 2);
 }
 
 static void says_full_when_the_queue_is_full(void **state)
@@ -433,7 +452,7 @@ static void says_full_when_the_queue_is_full(void **state)
     struct bench *b = *state;
     const struct kafka_property small[] = {{"queue.buffering.max.messages", "10"}};
     struct err e;
-    start(b, small, 1, false);
+    start(b, small, 1);
     wait_topic(b, "orders", PUBLISHER_TOPIC_READY);
     rd_kafka_mock_broker_set_down(b->mock, 1);
     for (size_t i = 0; i < 10; i++)
@@ -453,7 +472,7 @@ static void says_too_big_without_asking_a_broker(void **state)
     assert_non_null(body);
     struct publisher_record rec = {
         .topic = "orders", .value = {body, 3000}, .timestamp = {1}, .tag = 1};
-    start(b, limit, 1, false);
+    start(b, limit, 1);
     wait_topic(b, "orders", PUBLISHER_TOPIC_READY);
     assert_int_equal(b->p->ops->produce(b->p, &rec, &e), ST_TOO_BIG);
     free(body);
@@ -466,13 +485,14 @@ static void takes_no_record_for_a_topic_that_is_not_ready(void **state)
     struct bench *b = *state;
     const char *reason;
     struct err e;
-    start(b, NULL, 0, false);
+    rd_kafka_mock_topic_set_error(b->mock, "absent", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    start(b, NULL, 0);
     assert_int_equal(produce(b, "absent", 0, &e), ST_AGAIN);
     wait_topic(b, "absent", PUBLISHER_TOPIC_MISSING);
     assert_int_equal(produce(b, "absent", 0, &e), ST_AGAIN);
     assert_int_equal(b->p->ops->topic(b->p, "absent", &reason), PUBLISHER_TOPIC_MISSING);
     assert_non_null(strstr(reason, "does not exist"));
-    assert_int_equal(rd_kafka_mock_topic_create(b->mock, "absent", 1, 1), 0);
+    rd_kafka_mock_topic_set_error(b->mock, "absent", RD_KAFKA_RESP_ERR_NO_ERROR);
     forward(b, "absent", 0, 3);
     assert_int_equal(b->p->ops->topic(b->p, "not a topic", &reason), PUBLISHER_TOPIC_MISSING);
 }
@@ -480,7 +500,7 @@ static void takes_no_record_for_a_topic_that_is_not_ready(void **state)
 static void flush_waits_for_the_reports_but_not_longer_than_told(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     wait_topic(b, "orders", PUBLISHER_TOPIC_READY);
     push(b, "orders", 99);
     b->p->ops->flush(b->p, DEADLINE_MS, on_report, b);
@@ -497,7 +517,7 @@ static void flush_waits_for_the_reports_but_not_longer_than_told(void **state)
 static void ends_in_bounded_time_with_records_queued(void **state)
 {
     struct bench *b = *state;
-    start(b, NULL, 0, false);
+    start(b, NULL, 0);
     forward(b, "orders", 0, 0);
     rd_kafka_mock_broker_set_rtt(b->mock, 1, 60000);
     b->next = 1;
@@ -550,11 +570,8 @@ static void demo_broker_serves_a_publisher(void **state)
     assert_int_equal(kafka_demo_start(&d, &e), ST_OK);
     assert_memory_equal(kafka_demo_bootstrap(d), "127.0.0.1:", 10);
     const struct kafka_property to = {"bootstrap.servers", kafka_demo_bootstrap(d)};
-    struct kafka_publisher_opts opts = {.properties = &to,
-                                        .property_count = 1,
-                                        .partitions = -1,
-                                        .replication_factor = -1,
-                                        .auto_create = true};
+    struct kafka_publisher_opts opts = {
+        .properties = &to, .property_count = 1, .partitions = -1, .replication_factor = -1};
     assert_int_equal(kafka_publisher_create(&b->p, &opts, &e), ST_OK);
     forward(b, "made.by.asking", 0, 99);
     b->p->ops->destroy(b->p);
@@ -575,7 +592,8 @@ int main(void)
         WITH_MOCK(rests_a_topic_that_is_denied_and_serves_the_others),
         WITH_MOCK(makes_the_producer_anew_after_a_fatal_error),
         WITH_MOCK(survives_fatal_errors_in_a_row),
-        WITH_MOCK(gives_up_waiting_for_answers_of_a_broken_producer),
+        cmocka_unit_test_setup_teardown(gives_up_waiting_for_answers_of_a_broken_producer,
+                                        make_bench_of_two, end_bench),
         WITH_MOCK(says_full_when_the_queue_is_full),
         WITH_MOCK(says_too_big_without_asking_a_broker),
         WITH_MOCK(takes_no_record_for_a_topic_that_is_not_ready),

@@ -60,8 +60,7 @@ static void assert_intact(sqlite3 *db)
     sqlite3_finalize(st);
 }
 
-/* Opens with the journal's settings; the first failing step's code, with the connection closed
- * again. */
+/* Opens with the settings of the journal; on failure the code, with the connection closed. */
 static int open_db(sqlite3 **db, const char *synchronous)
 {
     char pragma[64];
@@ -226,6 +225,32 @@ static void second_writer_is_busy_in_both_journal_modes(void **state)
     }
 }
 
+static void waiting_writer_of_a_rollback_journal_keeps_new_readers_out(void **state)
+{
+    (void)state;
+    struct rig r;
+    sqlite3 *readers[2];
+    rig_open(&r, 1, "FULL");
+    assert_int_equal(exec(r.db, "PRAGMA journal_mode=DELETE"), SQLITE_OK);
+    for (int i = 0; i < 2; i++) {
+        int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+        assert_int_equal(sqlite3_open_v2(DB_NAME, &readers[i], flags, vfs_name), SQLITE_OK);
+    }
+    assert_int_equal(exec(readers[0], "BEGIN"), SQLITE_OK);
+    assert_int_equal(query(readers[0], "SELECT count(*) FROM t"), 0);
+    assert_int_equal(exec(r.db, "BEGIN IMMEDIATE"), SQLITE_OK);
+    assert_int_equal(insert(r.db), SQLITE_OK);
+    assert_int_equal(exec(r.db, "COMMIT"), SQLITE_BUSY);
+    assert_int_equal(exec(readers[1], "SELECT count(*) FROM t"), SQLITE_BUSY);
+    assert_int_equal(exec(readers[0], "COMMIT"), SQLITE_OK);
+    assert_int_equal(exec(r.db, "COMMIT"), SQLITE_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(query(readers[i], "SELECT count(*) FROM t"), 1);
+        assert_int_equal(sqlite3_close(readers[i]), SQLITE_OK);
+    }
+    rig_close(&r);
+}
+
 static void failed_sync_comes_out_of_commit(void **state)
 {
     (void)state;
@@ -322,8 +347,7 @@ static void dead_connection_gets_errors_only(void **state)
     rig_close(&r);
 }
 
-/* Opens, commits and checkpoints until the disk dies or the work is done; counts acknowledged rows.
- */
+/* Works until the disk dies or the work is done; returns the last acknowledged row. */
 static int64_t work_until_cut(const char *synchronous, int rows, bool *all_done)
 {
     sqlite3 *db = NULL;
@@ -466,6 +490,7 @@ int main(void)
         cmocka_unit_test(checkpointed_rows_survive_truncation_and_reset_of_the_wal),
         cmocka_unit_test(read_only_connection_sees_commits_and_cannot_write),
         cmocka_unit_test(second_writer_is_busy_in_both_journal_modes),
+        cmocka_unit_test(waiting_writer_of_a_rollback_journal_keeps_new_readers_out),
         cmocka_unit_test(failed_sync_comes_out_of_commit),
         cmocka_unit_test(failed_commit_reappears_after_a_kill),
         cmocka_unit_test(faults_choose_their_file_and_stick),

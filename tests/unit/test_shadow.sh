@@ -126,13 +126,14 @@ normal_loses_some() {
     passed "NORMAL, $rows rows: the power cut lost $((acknowledged - durable)) of $acknowledged, the kill none"
 }
 
-# A restart without a power cut goes on with the same pair.
+# A restart without a power cut goes on with the same pair. The rows that NORMAL has left in the page cache become durable
+# with the first sync of the next process, and not before.
 same_pair_goes_on() {
     fresh same-pair
-    insert_and_kill 50 FULL 20
-    insert_and_kill 50 FULL 20
+    insert_and_kill 50 NORMAL 0
+    insert_and_kill 5 FULL 0
     check "$dst"
-    ((max >= acknowledged && acknowledged >= 100)) || fail "same pair: $acknowledged acknowledged, $max durable"
+    ((max >= acknowledged && acknowledged >= 55)) || fail "same pair: $acknowledged acknowledged, $max durable"
     passed "a second process on the same pair: lost 0 of $acknowledged"
 }
 

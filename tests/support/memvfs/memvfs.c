@@ -64,8 +64,7 @@ static int on_delete(sqlite3_vfs *base, const char *name, int sync_dir)
     return SQLITE_OK;
 }
 
-/* Like the unix VFS, an empty file does not exist for SQLITE_ACCESS_EXISTS: an empty journal is not
- * hot. */
+/* As in the unix VFS an empty file counts as absent for EXISTS: an empty journal is not hot. */
 static int on_access(sqlite3_vfs *base, const char *name, int flags, int *result)
 {
     struct memvfs *v = self_of(base);

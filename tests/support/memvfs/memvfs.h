@@ -6,43 +6,45 @@
  * A SQLite VFS in memory with the failures of a real disk: power cut, killed process, I/O errors,
  * full disk.
  *
- * Owns: the files, what of them is durable, the locks and the shared memory of one simulated
- * machine. Does not own: the connections; every one is closed (before or after a cut) before
- * memvfs_destroy. Threads: one. All calls and all connections that use the VFS stay in the thread
- * that created it.
+ * Owns: the files, what of them is durable, the locks and the shared memory of one machine.
  *
- * Invariants, the same as those of SQLite's unix VFS on Linux (os_unix.c of 3.40.1), read in the
- * strictest way:
+ * Does not own: the connections; every one is closed, before or after a cut, before memvfs_destroy.
+ *
+ * Threads: one. All calls and all connections that use the VFS stay in the thread that created it.
+ *
+ * Invariants, those of SQLite's unix VFS on Linux (os_unix.c of 3.40.1) read in the strictest way:
  *  - Bytes are durable when an xSync that began after they were written has returned SQLITE_OK.
  *  - A name that was created or removed is durable after a sync of the directory. As in the unix
- * VFS that is the first xSync of a WAL or rollback journal opened with SQLITE_OPEN_CREATE, an
- * xDelete with syncDir, or memvfs_sync_dir() for the application's own fsync of the directory.
- * Syncing the file alone is not enough.
+ *    VFS that is the first xSync of a WAL or rollback journal opened with SQLITE_OPEN_CREATE, an
+ *    xDelete with syncDir, or memvfs_sync_dir() for the application's own fsync of the directory.
+ *    A sync of the file alone is not enough.
  *  - An xSync that fails leaves the bytes it should have covered "clean": no later xSync makes them
- * durable unless they are written again (Rebello and others, "Can Applications Recover from fsync
- * Failures?", USENIX ATC 2020). Readers still see them until a power cut.
- *  - The sector of tearing is MEMVFS_SECTOR_BYTES. xSectorSize (4096) and
- * SQLITE_IOCAP_POWERSAFE_OVERWRITE are what the unix VFS reports: bytes that were not written since
- * the last sync never change in a cut.
+ *    durable unless they are written again. Readers see them until a power cut. (Rebello and
+ * others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020.)
+ *  - The unit of tearing is MEMVFS_SECTOR_BYTES. xSectorSize (4096) and the capability
+ *    SQLITE_IOCAP_POWERSAFE_OVERWRITE are what the unix VFS reports, and they hold: bytes that were
+ *    not written since the last sync never change in a cut.
+ *  - A truncation reaches the disk whole or not at all; growth by writes may reach it in part.
  *  - Shared memory and locks end with the process, in every mode of a cut.
- *  - Equal seeds and equal calls give equal results.
+ *  - Equal seeds and equal calls give equal results (see memvfs_set_default for SQLite's part).
  *
- * Not modelled: the disk keeping an intermediate version of a sector that was written twice between
- * two syncs, bit rot, a disk that lies about syncs, rename, sub-directories, memory-mapped files.
+ * Not modelled: an intermediate version of a sector that was written twice between two syncs, bit
+ * rot, a disk that lies about syncs, rename, sub-directories, memory-mapped files.
  *
  * Life of a machine: open, work, cut (memvfs_power_cut or memvfs_cut_at), close the dead
- * connections, memvfs_power_on, open again.
+ * connections, memvfs_power_on, open again. A program that lives through many of them should keep
+ * the heap (mallopt: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_TOP_PAD): page faults are half of the
+ * time.
  */
+
+#include "base/clock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/clock.h"
-
 #define MEMVFS_SECTOR_BYTES 512
 #define MEMVFS_UNLIMITED    UINT64_MAX
-/* One file's largest size: far more than a simulation writes, and it keeps a runaway test off the
- * swap. */
+/* One file: more than any simulation writes, and a runaway test stays off the swap. */
 #define MEMVFS_FILE_MAX_BYTES (256 * 1024 * 1024)
 /* Faults that wait at the same time; no test has needed more than three. */
 #define MEMVFS_FAULTS_MAX 8
@@ -51,10 +53,8 @@ struct memvfs;
 
 enum memvfs_mode {
     MEMVFS_STRICT, /* power cut: only durable bytes and names are left */
-    MEMVFS_RANDOM, /* power cut: durable plus a seeded subset of the unsynced sectors and names,
-                      some torn */
-    MEMVFS_KILL, /* the process dies, the machine lives: everything written is left, still unsynced
-                  */
+    MEMVFS_RANDOM, /* power cut: durable plus a seeded, torn subset of unsynced sectors and names */
+    MEMVFS_KILL,   /* the process dies, the machine lives: all that was written is left, unsynced */
 };
 
 enum memvfs_op {
@@ -75,7 +75,7 @@ struct memvfs_fault {
     int code;     /* what the call returns, for example SQLITE_IOERR_FSYNC */
     bool sticky;  /* every matching call from the nth on fails, not only that one */
     const char
-        *suffix; /* only files whose name ends so ("-wal"); NULL is every file. Borrowed for ever */
+        *suffix; /* only files with this end of name ("-wal"); NULL: all. Outlives the fault */
 };
 
 /*
@@ -141,8 +141,7 @@ uint64_t memvfs_used_bytes(const struct memvfs *v);
 /* Calls since creation, failed ones included; those refused because of a cut are not. */
 uint64_t memvfs_count(const struct memvfs *v, enum memvfs_op op);
 
-/* What SQLite sees as the current time ('now'); 2026-01-01 until set. It does not move by itself.
- */
+/* What SQLite sees as the current time; 2026-01-01 until set. It does not move by itself. */
 void memvfs_set_time(struct memvfs *v, struct wall now);
 
 /* The current size in bytes of the file with this exact name, -1 when there is none. */

@@ -6,17 +6,22 @@
  * The disk and its directory: which files there are, what fails, and what a cut leaves.
  *
  * Owns: the nodes, fault plans, counters and the random sequence of failures.
+ *
  * Does not own: handles and shared memory; a cut lets go of them, and their handles find out by the
- * life number. Threads: see memvfs.h. Invariants: at most one node of a name is linked and at most
- * one is durably linked; a node without a link and without a live handle does not exist.
+ * life number.
+ *
+ * Threads: see memvfs.h.
+ *
+ * Invariants: at most one node of a name is linked and at most one is durably linked; a node
+ * without a link and without a live handle does not exist.
  */
+
+#include "memvfs/memvfs.h"
+#include "memvfs/memvfs_node.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "memvfs/memvfs.h"
-#include "memvfs/memvfs_node.h"
 
 struct memvfs_disk {
     struct memvfs_node *nodes;

@@ -4,8 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* What os_unix.c of SQLite 3.40.1 reports: SQLITE_DEFAULT_SECTOR_SIZE, and the capability of
- * SQLITE_POWERSAFE_OVERWRITE=1. */
+/* SQLITE_DEFAULT_SECTOR_SIZE, as os_unix.c of SQLite 3.40.1 reports it. */
 #define REPORTED_SECTOR_BYTES 4096
 
 static struct memvfs_file *file_of(sqlite3_file *base)
@@ -119,8 +118,7 @@ static int others_lock(const struct memvfs_file *f)
     return lock;
 }
 
-/* The rules of the pager's file locks: lockfile of os_unix.c, with PENDING kept while EXCLUSIVE
- * waits. */
+/* The rules of lockfile in os_unix.c, with PENDING kept while EXCLUSIVE waits. */
 static int on_lock(sqlite3_file *base, int wanted)
 {
     struct memvfs_file *f = file_of(base);

@@ -6,18 +6,21 @@
  * One open file: SQLite's sqlite3_io_methods over a node.
  *
  * Owns: its locks and its reference to shared memory.
+ *
  * Does not own: its own memory (SQLite allocates it), the node, the disk.
+ *
  * Threads: see memvfs.h.
+ *
  * Invariant: a handle whose life is not the disk's is dead and never looks at its node again.
  */
+
+#include "memvfs/memvfs_disk.h"
+#include "memvfs/memvfs_shm.h"
 
 #include <sqlite3.h>
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "memvfs/memvfs_disk.h"
-#include "memvfs/memvfs_shm.h"
 
 struct memvfs_file {
     sqlite3_file base; /* first: SQLite passes this address */

@@ -15,6 +15,7 @@ enum memvfs_sector {
 
 /* Small enough for many small databases, large enough that a WAL doubles only a few times. */
 #define FIRST_ROOM_BYTES (64 * 1024)
+#define FIRST_TOUCHED    64
 
 uint64_t memvfs_node_random(uint64_t *state)
 {
@@ -48,16 +49,19 @@ void memvfs_node_destroy(struct memvfs_node *n)
         return;
     free(n->name);
     free(n->now);
-    free(n->durable);
     free(n->state);
     free(n->touched);
+    free(n->saved);
     free(n);
 }
 
-static unsigned char *grown(unsigned char *old, size_t old_len, size_t len)
+/* A fresh allocation, because the kernel gives zeros without touching what is never used. */
+static unsigned char *grown(unsigned char *old, size_t used, size_t len)
 {
-    unsigned char *bytes = must(realloc(old, len));
-    memset(bytes + old_len, 0, len - old_len);
+    unsigned char *bytes = must(calloc(1, len));
+    if (used > 0)
+        memcpy(bytes, old, used);
+    free(old);
     return bytes;
 }
 
@@ -68,20 +72,41 @@ static void reserve(struct memvfs_node *n, size_t size)
     size_t room = n->room ? n->room : FIRST_ROOM_BYTES;
     while (room < size)
         room *= 2;
-    n->now = grown(n->now, n->room, room);
-    n->durable = grown(n->durable, n->room, room);
+    n->now = grown(n->now, n->now_bytes, room);
     n->state = grown(n->state, n->room / MEMVFS_SECTOR_BYTES, room / MEMVFS_SECTOR_BYTES);
-    n->touched = must(realloc(n->touched, room / MEMVFS_SECTOR_BYTES * sizeof *n->touched));
     n->room = room;
 }
 
+static unsigned char *saved_at(const struct memvfs_node *n, size_t i)
+{
+    return n->saved + i * MEMVFS_SECTOR_BYTES;
+}
+
+static unsigned char *sector_at(const struct memvfs_node *n, size_t i)
+{
+    return n->now + (size_t)n->touched[i] * MEMVFS_SECTOR_BYTES;
+}
+
+static void save_sector(struct memvfs_node *n, size_t s)
+{
+    if (n->n_touched == n->touched_room) {
+        n->touched_room = n->touched_room ? n->touched_room * 2 : FIRST_TOUCHED;
+        n->touched = must(realloc(n->touched, n->touched_room * sizeof *n->touched));
+        n->saved = must(realloc(n->saved, n->touched_room * MEMVFS_SECTOR_BYTES));
+    }
+    size_t i = n->n_touched++;
+    n->touched[i] = (uint32_t)s;
+    memcpy(saved_at(n, i), sector_at(n, i), MEMVFS_SECTOR_BYTES);
+}
+
+/* Before the bytes [begin, end) change. */
 static void touch(struct memvfs_node *n, size_t begin, size_t end)
 {
     if (begin >= end)
         return;
     for (size_t s = begin / MEMVFS_SECTOR_BYTES; s <= (end - 1) / MEMVFS_SECTOR_BYTES; s++) {
         if (n->state[s] == SECTOR_CLEAN)
-            n->touched[n->n_touched++] = (uint32_t)s;
+            save_sector(n, s);
         n->state[s] = SECTOR_DIRTY;
     }
 }
@@ -102,8 +127,8 @@ void memvfs_node_write(struct memvfs_node *n, const void *bytes, size_t len, siz
     if (len == 0)
         return;
     reserve(n, offset + len);
-    memcpy(n->now + offset, bytes, len);
     touch(n, offset, offset + len);
+    memcpy(n->now + offset, bytes, len);
     if (offset + len > n->now_bytes)
         n->now_bytes = offset + len;
 }
@@ -113,12 +138,23 @@ void memvfs_node_truncate(struct memvfs_node *n, size_t size)
     if (size < n->now_bytes) {
         if (size < n->shrunk_to)
             n->shrunk_to = size;
-        memset(n->now + size, 0, n->now_bytes - size);
         touch(n, size, n->now_bytes);
+        memset(n->now + size, 0, n->now_bytes - size);
     } else {
         reserve(n, size);
     }
     n->now_bytes = size;
+}
+
+/* Makes the saved bytes from `size` on zero. */
+static void cut_saved(struct memvfs_node *n, size_t size)
+{
+    for (size_t i = 0; i < n->n_touched; i++) {
+        size_t begin = (size_t)n->touched[i] * MEMVFS_SECTOR_BYTES;
+        size_t keep = begin < size ? size - begin : 0;
+        if (keep < MEMVFS_SECTOR_BYTES)
+            memset(saved_at(n, i) + keep, 0, MEMVFS_SECTOR_BYTES - keep);
+    }
 }
 
 void memvfs_node_sync(struct memvfs_node *n)
@@ -126,19 +162,17 @@ void memvfs_node_sync(struct memvfs_node *n)
     size_t kept = 0;
     for (size_t i = 0; i < n->n_touched; i++) {
         size_t s = n->touched[i];
-        size_t at = s * MEMVFS_SECTOR_BYTES;
         if (n->state[s] == SECTOR_DIRTY) {
-            memcpy(n->durable + at, n->now + at, MEMVFS_SECTOR_BYTES);
             n->state[s] = SECTOR_CLEAN;
-        } else {
-            n->touched[kept++] = (uint32_t)s;
+            continue;
         }
+        n->touched[kept] = (uint32_t)s;
+        memmove(saved_at(n, kept), saved_at(n, i), MEMVFS_SECTOR_BYTES);
+        kept++;
     }
     n->n_touched = kept;
-    /* The size is metadata and goes with the file system's journal: it does not share the fate of
-     * given up bytes. */
-    if (n->durable_bytes > n->now_bytes)
-        memset(n->durable + n->now_bytes, 0, n->durable_bytes - n->now_bytes);
+    /* The size goes with the journal of the file system, whatever became of the bytes. */
+    cut_saved(n, n->now_bytes);
     n->durable_bytes = n->now_bytes;
     n->shrunk_to = SIZE_MAX;
 }
@@ -149,16 +183,22 @@ void memvfs_node_sync_failed(struct memvfs_node *n)
         n->state[n->touched[i]] = SECTOR_GIVEN_UP;
 }
 
+/* What is seen now is durable, with this size. */
+static void settle(struct memvfs_node *n, size_t size)
+{
+    for (size_t i = 0; i < n->n_touched; i++)
+        n->state[n->touched[i]] = SECTOR_CLEAN;
+    n->n_touched = 0;
+    n->now_bytes = size;
+    n->durable_bytes = size;
+    n->shrunk_to = SIZE_MAX;
+}
+
 void memvfs_node_revert(struct memvfs_node *n)
 {
-    for (size_t i = 0; i < n->n_touched; i++) {
-        size_t at = (size_t)n->touched[i] * MEMVFS_SECTOR_BYTES;
-        memcpy(n->now + at, n->durable + at, MEMVFS_SECTOR_BYTES);
-        n->state[n->touched[i]] = SECTOR_CLEAN;
-    }
-    n->n_touched = 0;
-    n->now_bytes = n->durable_bytes;
-    n->shrunk_to = SIZE_MAX;
+    for (size_t i = 0; i < n->n_touched; i++)
+        memcpy(sector_at(n, i), saved_at(n, i), MEMVFS_SECTOR_BYTES);
+    settle(n, n->durable_bytes);
 }
 
 /*
@@ -173,14 +213,17 @@ static void decide_truncation(struct memvfs_node *n, uint64_t *rng)
     if (from >= n->durable_bytes)
         return;
     if (memvfs_node_random(rng) & 1) {
-        memset(n->durable + from, 0, n->durable_bytes - from);
+        cut_saved(n, from);
         n->durable_bytes = from;
-    } else {
-        memcpy(n->now + from, n->durable + from, n->durable_bytes - from);
-        if (n->now_bytes > n->durable_bytes)
-            memset(n->now + n->durable_bytes, 0, n->now_bytes - n->durable_bytes);
-        n->now_bytes = n->durable_bytes;
+        return;
     }
+    for (size_t i = 0; i < n->n_touched; i++) {
+        size_t begin = (size_t)n->touched[i] * MEMVFS_SECTOR_BYTES;
+        size_t keep = begin < from ? from - begin : 0;
+        if (keep < MEMVFS_SECTOR_BYTES)
+            memcpy(sector_at(n, i) + keep, saved_at(n, i) + keep, MEMVFS_SECTOR_BYTES - keep);
+    }
+    n->now_bytes = n->durable_bytes;
 }
 
 /* The file has only grown, or kept its size, since what is durable now. */
@@ -203,10 +246,10 @@ static size_t size_after_cut(const struct memvfs_node *n, uint64_t *rng)
  * the file and did not reach the disk may show whatever was there before, as SQLite expects of a
  * file system that grows a file first.
  */
-static void decide_sector(struct memvfs_node *n, size_t s, unsigned percent, uint64_t *rng)
+static void decide_sector(struct memvfs_node *n, size_t i, unsigned percent, uint64_t *rng)
 {
-    unsigned char *new_bytes = n->now + s * MEMVFS_SECTOR_BYTES;
-    const unsigned char *old_bytes = n->durable + s * MEMVFS_SECTOR_BYTES;
+    unsigned char *new_bytes = sector_at(n, i);
+    const unsigned char *old_bytes = saved_at(n, i);
     uint64_t r = memvfs_node_random(rng);
     size_t split = (size_t)(r >> 32) % (MEMVFS_SECTOR_BYTES + 1);
     if (r % 8 == 0) {
@@ -216,7 +259,7 @@ static void decide_sector(struct memvfs_node *n, size_t s, unsigned percent, uin
             memcpy(new_bytes + split, old_bytes + split, MEMVFS_SECTOR_BYTES - split);
     } else if ((r >> 4) % 100 >= percent) {
         memcpy(new_bytes, old_bytes, MEMVFS_SECTOR_BYTES);
-        if (s * MEMVFS_SECTOR_BYTES >= n->durable_bytes && (r >> 16) % 4 == 0)
+        if ((size_t)n->touched[i] * MEMVFS_SECTOR_BYTES >= n->durable_bytes && (r >> 16) % 4 == 0)
             memset(new_bytes, (int)(r >> 56), MEMVFS_SECTOR_BYTES);
     }
 }
@@ -230,15 +273,9 @@ void memvfs_node_scramble(struct memvfs_node *n, uint64_t *rng)
     for (size_t i = 0; i < n->n_touched; i++) {
         size_t begin = (size_t)n->touched[i] * MEMVFS_SECTOR_BYTES;
         size_t keep = begin < size ? size - begin : 0;
-        if (keep > MEMVFS_SECTOR_BYTES)
-            keep = MEMVFS_SECTOR_BYTES;
-        decide_sector(n, n->touched[i], percent, rng);
-        memset(n->now + begin + keep, 0, MEMVFS_SECTOR_BYTES - keep);
-        memcpy(n->durable + begin, n->now + begin, MEMVFS_SECTOR_BYTES);
-        n->state[n->touched[i]] = SECTOR_CLEAN;
+        decide_sector(n, i, percent, rng);
+        if (keep < MEMVFS_SECTOR_BYTES)
+            memset(sector_at(n, i) + keep, 0, MEMVFS_SECTOR_BYTES - keep);
     }
-    n->n_touched = 0;
-    n->now_bytes = size;
-    n->durable_bytes = size;
-    n->shrunk_to = SIZE_MAX;
+    settle(n, size);
 }

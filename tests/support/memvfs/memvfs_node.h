@@ -3,13 +3,17 @@
 #define MEMVFS_MEMVFS_NODE_H
 
 /*
- * The content of one file, twice: what the process sees and what the disk holds.
+ * The content of one file: what the process sees, and what of it the disk does not hold yet.
  *
- * Owns: both images and the list of sectors in which they may differ.
+ * Owns: the bytes, and the durable version of every sector that may differ from them.
+ *
  * Does not own: its place in the directory, its handles, locks and shared memory; the fields for
- * those are kept here because they live as long as the file. Threads: see memvfs.h. Invariants:
- * both images have `room` bytes; bytes from an image's size on are zero; the images are equal
- * outside the touched sectors.
+ * those are kept here because they live as long as the file.
+ *
+ * Threads: see memvfs.h.
+ *
+ * Invariants: bytes from a version's size on are zero, up to `room`. The durable version of a
+ * sector is in `saved` when the sector is touched, else it is the sector itself.
  */
 
 #include <stdbool.h>
@@ -29,7 +33,6 @@ struct memvfs_node {
     struct memvfs_shm *shm;
 
     unsigned char *now;
-    unsigned char *durable;
     size_t now_bytes;
     size_t durable_bytes;
     size_t
@@ -37,7 +40,9 @@ struct memvfs_node {
     size_t room;
     unsigned char *state; /* one enum memvfs_sector for each sector of room */
     uint32_t *touched;    /* the sectors that are not clean, in the order of their first write */
+    unsigned char *saved; /* their durable bytes, in the same order */
     size_t n_touched;
+    size_t touched_room;
 };
 
 /* The next number of the sequence that starts at *state (splitmix64, Vigna, public domain). */
@@ -60,8 +65,7 @@ void memvfs_node_sync_failed(struct memvfs_node *n);
 
 /* The content goes back to what is durable. */
 void memvfs_node_revert(struct memvfs_node *n);
-/* The content becomes the durable one plus a subset of the unsynced sectors, some torn; all of it
- * is durable then. */
+/* The content becomes the durable one and a torn subset of the unsynced; it is all durable then. */
 void memvfs_node_scramble(struct memvfs_node *n, uint64_t *rng);
 
 #endif

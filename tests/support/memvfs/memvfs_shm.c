@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A region indexes 4096 frames: enough for a WAL of the largest file size with the smallest pages.
- */
+/* A region indexes 4096 frames: enough for the largest file with the smallest pages. */
 #define REGIONS_MAX 128
 
 struct memvfs_shm {

@@ -49,8 +49,7 @@ _Noreturn void shadow_die(const char *what, const char *path)
     abort();
 }
 
-/* ISO C has no conversion between a pointer to an object and one to a function; POSIX guarantees
- * this one. */
+/* ISO C converts no object pointer to a function pointer; POSIX (dlsym) lets the bytes be used. */
 static void find_real(void *function, const char *name)
 {
     void *symbol = dlsym(RTLD_NEXT, name);
@@ -129,8 +128,7 @@ static int open_any(int dir_fd, const char *path, int flags, mode_t mode)
     return fd;
 }
 
-/* The mode is there only when the flags can create a file; reading it then is what the C library
- * does as well. */
+/* The mode is there only when the flags can create a file, as in the C library itself. */
 #define MODE_ARGUMENT(mode, flags)                             \
     mode_t mode = 0;                                           \
     if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) { \

@@ -23,8 +23,10 @@ enum shadow_op {
     SHADOW_OP_COUNT,
 };
 
-/* Reads the plans; NULL and "" are none. Ends the process with a message when text is malformed.
- * Called once. */
+/*
+ * Reads the plans; NULL and "" are none. Called once. Ends the process with a message when text is
+ * malformed.
+ */
 void shadow_fault_start(const char *text);
 
 /* Whether any plan concerns op. */

@@ -136,8 +136,7 @@ static void open_state(struct shadow_file *f, enum shadow_opened how, bool is_ne
         f->state_fd = shadow_names_open_state(f->inode, false);
     if (f->state_fd < 0)
         f->state_fd = shadow_names_open_state(f->inode, true);
-    /* Written by another process, or before this one looked: how much of it is synced nobody knows.
-     */
+    /* Written before this process looked: how much of it is synced nobody knows. */
     if (is_new && how != SHADOW_CREATED)
         shadow_dirty_add(&f->dirty, 0, SHADOW_TO_END);
 }
@@ -154,8 +153,10 @@ void shadow_file_opened(int fd, enum shadow_opened how)
     }
     pthread_mutex_lock(&table);
     struct shadow_file *f = find(st.st_ino);
-    /* Its inode's earlier file was removed unseen; unless somebody opened the new file before this
-     * thread came here. */
+    /*
+     * The earlier file of this inode was removed unseen. Not so when the file has descriptors: then
+     * another thread has opened the new file before this one came here.
+     */
     if (f && how == SHADOW_CREATED && f->n_fds == 0) {
         mark_gone(f);
         f = NULL;
@@ -170,7 +171,9 @@ void shadow_file_opened(int fd, enum shadow_opened how)
         pthread_mutex_unlock(&f->lock);
     }
     f->n_fds++;
-    atomic_store(&by_fd[fd], f);
+    struct shadow_file *stale = atomic_exchange(&by_fd[fd], f);
+    if (stale && --stale->n_fds == 0 && stale->gone)
+        free_slot(stale);
     pthread_mutex_unlock(&table);
     errno = saved;
 }
@@ -324,8 +327,7 @@ int shadow_file_sync(struct shadow_file *f, int fd, int (*real_sync)(int), int e
     if (copied && result == 0)
         publish(f->state_fd, &image);
     else if (copied)
-        /* The bytes are given up; the size belongs to the file system's journal and goes with the
-         * next sync. */
+        /* The bytes are given up, but the size goes with the next sync. */
         shadow_file_resized(f, image.dirty.shrunk_to);
     free(image.bytes);
     shadow_dirty_fini(&image.dirty);

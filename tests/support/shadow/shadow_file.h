@@ -6,8 +6,11 @@
  * The files below SHADOW_SRC that this process has opened, by descriptor and by inode.
  *
  * Owns: the table of files, what is unsynced in each, the descriptors of their state files.
+ *
  * Does not own: the program's descriptors, names (shadow_names).
+ *
  * Threads: any. Order of locks: names, table, sync of a file, dirt of a file.
+ *
  * Invariant: a write is noted after it happened and a sync takes what was noted before it began, so
  * that the copy never holds more than the disk must.
  */
@@ -40,8 +43,9 @@ void shadow_file_closing(int fd);
  */
 struct shadow_file *shadow_file_of(int fd);
 
-/* Notes a finished change. len may reach SHADOW_TO_END. */
+/* Notes a finished change of the bytes [begin, end); end may be SHADOW_TO_END. */
 void shadow_file_wrote(struct shadow_file *f, int64_t begin, int64_t end);
+/* Notes a finished change of the size. */
 void shadow_file_resized(struct shadow_file *f, int64_t size);
 /* A real write at the descriptor's own position, with the note. */
 ssize_t shadow_file_write(struct shadow_file *f, int fd, const void *bytes, size_t len);

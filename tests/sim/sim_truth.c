@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/sim_truth.h"
+
+#include <stdlib.h>
+
+struct sim_truth {
+    struct sim_trace *trace;
+    int64_t window_ms;
+    bool window_short;
+    bool io_seen; /* the living process has said that an outcome is unknown */
+    struct wall oldest_unknown;
+    struct sim_submission submissions[SIM_SUBMISSIONS_MAX];
+    int submission_count;
+    struct sim_row rows[SIM_ROWS_MAX + 1]; /* index is the seq */
+    int64_t last_seq;
+    int64_t lane_last[SIM_SOURCES][SIM_TOPICS];
+    int64_t key_last[SIM_SOURCES][SIM_TOPICS][SIM_KEYS]; /* newest first occurrence in Kafka */
+};
+
+struct sim_truth *sim_truth_create(struct sim_trace *trace)
+{
+    struct sim_truth *t = calloc(1, sizeof *t);
+    CHECK(t);
+    t->trace = trace;
+    return t;
+}
+
+void sim_truth_destroy(struct sim_truth *t)
+{
+    free(t);
+}
+
+void sim_truth_begin(struct sim_truth *t, int64_t window_ms)
+{
+    struct sim_trace *trace = t->trace;
+    /* Rows beyond last_seq are written before they are read. */
+    memset(t->lane_last, 0, sizeof t->lane_last);
+    memset(t->key_last, 0, sizeof t->key_last);
+    t->trace = trace;
+    t->window_ms = window_ms;
+    t->window_short = false;
+    t->io_seen = false;
+    t->submission_count = 0;
+    t->last_seq = 0;
+}
+
+/* ---- the senders ---- */
+
+int sim_truth_submit(struct sim_truth *t, const struct sim_content *content, struct wall now)
+{
+    if (t->submission_count == SIM_SUBMISSIONS_MAX)
+        return -1;
+    t->submissions[t->submission_count] =
+        (struct sim_submission){.content = content, .received = now};
+    return t->submission_count++;
+}
+
+const struct sim_submission *sim_truth_submission(const struct sim_truth *t, int number)
+{
+    return &t->submissions[number];
+}
+
+int sim_truth_submission_count(const struct sim_truth *t)
+{
+    return t->submission_count;
+}
+
+/* What the dedupe window must say of a content now. */
+struct expectation {
+    bool must_repeat;
+    bool must_conflict;
+    bool may_conflict;
+};
+
+static struct expectation expect(const struct sim_truth *t, const struct sim_content *content,
+                                 struct wall now)
+{
+    struct expectation x = {0};
+    if (!content->ev.id.len)
+        return x;
+    for (int64_t seq = 1; seq <= t->last_seq; seq++) {
+        const struct sim_row *row = &t->rows[seq];
+        bool inside =
+            !t->window_short && now.us - row->window_base.us <= t->window_ms * INT64_C(1000);
+        if (!sim_content_same_id(row->content, content))
+            continue;
+        if (sim_content_repeats(row->content, content)) {
+            x.must_repeat |= inside;
+        } else {
+            x.may_conflict = true;
+            x.must_conflict |= inside;
+        }
+    }
+    return x;
+}
+
+/* The next row of the journal: nothing is ever stored between two rows. */
+static struct sim_row *add_row(struct sim_truth *t, int64_t seq, const struct sim_content *content)
+{
+    struct sim_row *row;
+    if (seq != t->last_seq + 1) {
+        sim_trace_fail(t->trace, "P11", "seq %lld is not the one after %lld", (long long)seq,
+                       (long long)t->last_seq);
+        return NULL;
+    }
+    CHECK(seq <= SIM_ROWS_MAX);
+    row = &t->rows[seq];
+    *row = (struct sim_row){.content = content};
+    if (content->topic >= 0) {
+        int64_t *last = &t->lane_last[content->source][content->topic];
+        row->prev = *last;
+        *last = seq;
+    }
+    t->last_seq = seq;
+    return row;
+}
+
+static void answered_repeat(struct sim_truth *t, struct sim_submission *s, int64_t seq)
+{
+    const struct sim_row *row = sim_truth_row(t, seq);
+    if (!row)
+        sim_trace_fail(t->trace, "P9", "answered as a repeat of seq %lld, which does not exist",
+                       (long long)seq);
+    else if (!sim_content_repeats(row->content, s->content))
+        sim_trace_fail(t->trace, "P9", "answered as a repeat of seq %lld, which is another event",
+                       (long long)seq);
+}
+
+static void answered_stored(struct sim_truth *t, struct sim_submission *s,
+                            const struct sim_answer *answer)
+{
+    struct expectation x = expect(t, s->content, s->received);
+    struct sim_row *row;
+    if (x.must_repeat)
+        sim_trace_fail(t->trace, "P9", "a repeat inside the window was stored again as seq %lld",
+                       (long long)answer->out.seq);
+    if (answer->out.conflict ? !x.may_conflict : x.must_conflict)
+        sim_trace_fail(t->trace, "P9", "seq %lld: the same id with other bytes %s",
+                       (long long)answer->out.seq,
+                       answer->out.conflict ? "never came" : "came before and it is not flagged");
+    row = add_row(t, answer->out.seq, s->content);
+    if (!row)
+        return;
+    row->received = s->received;
+    row->window_base = answer->base;
+    row->conflict = answer->out.conflict;
+}
+
+void sim_truth_answer(struct sim_truth *t, int number, const struct sim_answer *answer)
+{
+    struct sim_submission *s = &t->submissions[number];
+    CHECK(s->fate == SIM_WAITS);
+    switch (answer->status) {
+    case ST_OK:
+        if (t->io_seen)
+            sim_trace_fail(t->trace, "P6", "answered OK after an unknown outcome");
+        s->fate = SIM_OK;
+        s->seq = answer->out.seq;
+        if (answer->out.duplicate)
+            answered_repeat(t, s, answer->out.seq);
+        else
+            answered_stored(t, s, answer);
+        break;
+    case ST_IO:
+        t->io_seen = true;
+        s->fate = SIM_UNKNOWN;
+        break;
+    case ST_FULL:
+    case ST_DENIED:
+        s->fate = SIM_REFUSED;
+        break;
+    default:
+        s->fate = SIM_UNKNOWN;
+        sim_trace_fail(t->trace, "P6", "answered with %s, for which nothing gives a reason",
+                       status_name(answer->status));
+    }
+}
+
+void sim_truth_relay_died(struct sim_truth *t)
+{
+    t->oldest_unknown.us = INT64_MAX;
+    for (int i = 0; i < t->submission_count; i++) {
+        struct sim_submission *s = &t->submissions[i];
+        if (s->fate == SIM_WAITS)
+            s->fate = SIM_UNKNOWN;
+        if (s->fate == SIM_UNKNOWN && s->received.us < t->oldest_unknown.us)
+            t->oldest_unknown = s->received;
+    }
+    for (int64_t seq = 1; seq <= t->last_seq; seq++)
+        t->rows[seq].delivered_in_life = false;
+    t->io_seen = false;
+}
+
+void sim_truth_window_short(struct sim_truth *t)
+{
+    t->window_short = true;
+}
+
+/* ---- the journal, as a restart finds it ---- */
+
+int64_t sim_truth_last_seq(const struct sim_truth *t)
+{
+    return t->last_seq;
+}
+
+struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq)
+{
+    return seq >= 1 && seq <= t->last_seq ? &t->rows[seq] : NULL;
+}
+
+static bool could_be(const struct sim_submission *s, int source, const struct event *ev)
+{
+    return s->fate == SIM_UNKNOWN && s->content->source == source &&
+           s->received.us == ev->received.us && slice_eq(s->content->ev.body, ev->body);
+}
+
+void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev)
+{
+    struct sim_submission *s = NULL;
+    struct sim_row *row;
+    for (int i = 0; i < t->submission_count && !s; i++)
+        if (could_be(&t->submissions[i], source, ev))
+            s = &t->submissions[i];
+    if (!s) {
+        sim_trace_fail(t->trace, "P6", "the journal holds seq %lld, which was refused or not sent",
+                       (long long)seq);
+        return;
+    }
+    if (expect(t, s->content, s->received).must_repeat)
+        sim_trace_fail(t->trace, "P9", "a repeat inside the window is stored again as seq %lld",
+                       (long long)seq);
+    row = add_row(t, seq, s->content);
+    if (!row)
+        return;
+    /* A stored repeat would be P9's failure; here a conflict is taken as the journal flagged it. */
+    row->conflict = ev->flags & EVENT_CONFLICT;
+    row->received = s->received;
+    /* Its place counts from the first of its batch, which is none older than this. */
+    row->window_base = t->oldest_unknown;
+    s->fate = SIM_FOUND;
+    s->seq = seq;
+}
+
+void sim_truth_all_found(struct sim_truth *t)
+{
+    for (int i = 0; i < t->submission_count; i++)
+        if (t->submissions[i].fate == SIM_UNKNOWN)
+            t->submissions[i].fate = SIM_REFUSED;
+}
+
+/* ---- Kafka ---- */
+
+static struct slice header(const struct publisher_record *rec, const char *name)
+{
+    for (size_t i = 0; i < rec->header_count; i++)
+        if (strcmp(rec->headers[i].name, name) == 0)
+            return rec->headers[i].value;
+    return (struct slice){0};
+}
+
+static int64_t header_number(const struct publisher_record *rec, const char *name)
+{
+    struct slice text = header(rec, name);
+    int64_t n = 0;
+    if (!text.len)
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return -1;
+        n = n * 10 + (text.ptr[i] - '0');
+    }
+    return n;
+}
+
+/* What the record says of itself must be what the journal has of it. */
+static void compare(struct sim_truth *t, const struct publisher_record *rec,
+                    const struct sim_row *row, int64_t seq)
+{
+    const struct sim_content *content = row->content;
+    const struct event *ev = &content->ev;
+    bool flagged = header(rec, "relay-conflicting-id").len > 0;
+    if (!slice_eq(rec->value, ev->body))
+        sim_trace_fail(t->trace, "P7", "seq %lld: the bytes changed", (long long)seq);
+    if (!slice_eq(rec->key, ev->key) ||
+        strcmp(rec->topic, sim_content_topic[content->topic]) != 0 ||
+        !slice_eq(header(rec, "ce_type"), ev->type) ||
+        (ev->id.len && !slice_eq(header(rec, "ce_id"), ev->id)))
+        sim_trace_fail(t->trace, "P7", "seq %lld: key, topic, type or id changed", (long long)seq);
+    if (header_number(rec, "relay-prev-seq") != row->prev)
+        sim_trace_fail(t->trace, "P11", "seq %lld: relay-prev-seq is %lld, the lane's is %lld",
+                       (long long)seq, (long long)header_number(rec, "relay-prev-seq"),
+                       (long long)row->prev);
+    if (flagged != row->conflict)
+        sim_trace_fail(t->trace, "P9", "seq %lld: the flag of a conflicting id is %s",
+                       (long long)seq, flagged ? "there without one" : "missing");
+}
+
+int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
+                           const char *journal_id)
+{
+    int64_t seq = header_number(rec, "relay-seq");
+    struct sim_row *row = sim_truth_row(t, seq);
+    if (!slice_eq(header(rec, "relay-journal"), slice_of(journal_id))) {
+        sim_trace_fail(t->trace, "P11", "a record names another journal");
+        return 0;
+    }
+    if (!row) {
+        sim_trace_fail(t->trace, "P1", "seq %lld goes to Kafka and is not in the journal",
+                       (long long)seq);
+        return 0;
+    }
+    if (row->content->topic < 0) {
+        sim_trace_fail(t->trace, "P2", "seq %lld has no lane and goes to Kafka", (long long)seq);
+        return 0;
+    }
+    if (row->below_cursor || row->delivered_in_life)
+        sim_trace_fail(t->trace, "P9", "seq %lld is sent again though the relay knows it published",
+                       (long long)seq);
+    compare(t, rec, row, seq);
+    return seq;
+}
+
+void sim_truth_appended(struct sim_truth *t, int64_t seq)
+{
+    struct sim_row *row = sim_truth_row(t, seq);
+    const struct sim_content *content;
+    int64_t *last;
+    CHECK(row);
+    content = row->content;
+    if (row->in_kafka)
+        return;
+    row->in_kafka = true;
+    if (!content->key)
+        return;
+    last = &t->key_last[content->source][content->topic][content->key];
+    if (seq < *last)
+        sim_trace_fail(t->trace, "P3", "seq %lld came after seq %lld of the same lane and key",
+                       (long long)seq, (long long)*last);
+    *last = seq;
+}
+
+void sim_truth_reported(struct sim_truth *t, int64_t seq)
+{
+    struct sim_row *row = sim_truth_row(t, seq);
+    CHECK(row);
+    row->delivered_in_life = true;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SIM_SIM_TRUTH_H
+#define SIM_SIM_TRUTH_H
+
+/*
+ * What the world outside the relay knows: what senders sent and how it was answered, which rows the
+ * journal must therefore hold, and what Kafka's logs hold. It survives every crash of the relay.
+ *
+ * Each call that learns something compares it with what was known before, and reports a broken
+ * promise to the trace. Threads: one.
+ */
+
+#include "journal/journal.h"
+#include "kafka/publisher.h"
+#include "sim/sim_content.h"
+#include "sim/sim_trace.h"
+
+#define SIM_PARTITIONS      3
+#define SIM_SUBMISSIONS_MAX 1024
+/* Every submission makes at most one row. */
+#define SIM_ROWS_MAX (SIM_SUBMISSIONS_MAX + 1)
+
+enum sim_fate {
+    SIM_WAITS,   /* no answer yet */
+    SIM_OK,      /* answered OK: stored under seq, or a duplicate of seq */
+    SIM_REFUSED, /* answered "not stored" */
+    SIM_UNKNOWN, /* answered "unknown", or the relay died before the answer */
+    SIM_FOUND,   /* was unknown; a restart found it in the journal under seq */
+};
+
+struct sim_submission {
+    const struct sim_content *content;
+    struct wall received;
+    enum sim_fate fate;
+    int64_t seq;
+};
+
+/* A row that the journal must hold. */
+struct sim_row {
+    const struct sim_content *content;
+    struct wall received;
+    struct wall window_base; /* from when on its place in the dedupe window counts */
+    int64_t prev;            /* the row before it in its lane */
+    bool conflict;
+    bool in_kafka;
+    bool parked;
+    bool below_cursor;      /* a restart found it published */
+    bool delivered_in_life; /* this process of the relay has its delivery report */
+};
+
+struct sim_truth;
+
+struct sim_truth *sim_truth_create(struct sim_trace *trace);
+void sim_truth_destroy(struct sim_truth *t);
+/* Forgets everything; window_ms is the relay's. */
+void sim_truth_begin(struct sim_truth *t, int64_t window_ms);
+
+/* ---- the senders ---- */
+
+/* A submission's number; -1 when SIM_SUBMISSIONS_MAX is reached. */
+int sim_truth_submit(struct sim_truth *t, const struct sim_content *content, struct wall now);
+const struct sim_submission *sim_truth_submission(const struct sim_truth *t, int number);
+
+/* How a submission was answered. For ST_OK out says what was stored and base when the batch's first
+ * id was received. */
+struct sim_answer {
+    enum status status;
+    struct journal_appended out;
+    struct wall base;
+};
+void sim_truth_answer(struct sim_truth *t, int number, const struct sim_answer *answer);
+/* The relay died: whoever waits will never know. */
+void sim_truth_relay_died(struct sim_truth *t);
+/* The relay had to shorten its dedupe window: repeats may pass from now on. */
+void sim_truth_window_short(struct sim_truth *t);
+
+/* ---- the journal, as a restart finds it ---- */
+
+int64_t sim_truth_last_seq(const struct sim_truth *t);
+int sim_truth_submission_count(const struct sim_truth *t);
+/* NULL when no such row is known. */
+struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq);
+/* A row of the journal that nobody was told of: makes it known, or fails when no sender can have
+ * sent it. */
+void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev);
+/* Nothing unknown was left: what was not found was never stored. */
+void sim_truth_all_found(struct sim_truth *t);
+
+/* ---- Kafka ---- */
+
+/* A record that the relay produces: compares it with its row; returns its seq, 0 after a failure.
+ */
+int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
+                           const char *journal_id);
+/* The record of this row is in the log now. */
+void sim_truth_appended(struct sim_truth *t, int64_t seq);
+/* The relay has heard that it is. */
+void sim_truth_reported(struct sim_truth *t, int64_t seq);
+
+#endif
