@@ -2,6 +2,7 @@
 #include "http/http_answer.h"
 
 #include <microhttpd.h>
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 #include "http/http_thread.h"
 
 #include <microhttpd.h>
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,8 +6,9 @@
 #include "http/http_conn.h"
 #include "http/http_req.h"
 
-#include <errno.h>
 #include <microhttpd.h>
+
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>

@@ -2,6 +2,7 @@
 #include "http/http_tls.h"
 
 #include <gnutls/gnutls.h>
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

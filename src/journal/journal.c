@@ -22,6 +22,7 @@ enum statement {
     STMT_COMMIT,
     STMT_APPEND,
     STMT_CURSOR,
+    STMT_MARK,
     STMT_PARK,
     STMT_META,
     STMT_COUNT
@@ -32,6 +33,7 @@ static const char *const statements[] = {
     [STMT_COMMIT] = "COMMIT",
     [STMT_APPEND] = ROW_INSERT,
     [STMT_CURSOR] = "UPDATE lanes SET cursor = ?2 WHERE id = ?1 AND cursor < ?2",
+    [STMT_MARK] = "UPDATE lanes SET mark = ?2 WHERE id = ?1 AND mark < ?2",
     [STMT_PARK] = "INSERT INTO parked(seq, lane, parked_us, reason) VALUES(?1, ?2, ?3, ?4) "
                   "ON CONFLICT(seq) DO NOTHING",
     [STMT_META] = "INSERT INTO meta(name, value) VALUES(?1, ?2) "
@@ -367,7 +369,7 @@ static enum status insert_row(struct journal *j, const struct journal_append *in
         row.ev.flags |= EVENT_CONFLICT;
     /* An oversize event keeps out of the lane's chain: a requeue gives it a new place. */
     if (in->ev->topic.len && !(in->ev->flags & parked_at_birth))
-        st = lanes_find(j->lanes, in->source, in->ev->topic, &lane, e);
+        st = lanes_find(j->lanes, in->source, in->ev->topic, row.seq, &lane, e);
     if (st != ST_OK)
         return st;
     if (lane) {
@@ -412,6 +414,15 @@ enum status journal_append(struct journal *j, const struct journal_append *in,
 enum status journal_set_cursor(struct journal *j, int64_t lane, int64_t seq, struct err *e)
 {
     sqlite3_stmt *s = j->stmt[STMT_CURSOR];
+    CHECK(j->open);
+    sqlite3_bind_int64(s, 1, lane);
+    sqlite3_bind_int64(s, 2, seq);
+    return judge(j, db_run(j->db, s, e));
+}
+
+enum status journal_set_mark(struct journal *j, int64_t lane, int64_t seq, struct err *e)
+{
+    sqlite3_stmt *s = j->stmt[STMT_MARK];
     CHECK(j->open);
     sqlite3_bind_int64(s, 1, lane);
     sqlite3_bind_int64(s, 2, seq);

@@ -103,6 +103,14 @@ MUST_CHECK enum status journal_append(struct journal *j, const struct journal_ap
 /* Everything in the lane up to seq is published or parked. It never goes back. */
 MUST_CHECK enum status journal_set_cursor(struct journal *j, int64_t lane, int64_t seq,
                                           struct err *e);
+/*
+ * Nothing of the lane beyond seq was ever handed to Kafka: what lies between cursor and mark after
+ * a crash may be there already. It never goes back. A new lane is born with a mark
+ * JOURNAL_MARK_AHEAD beyond its first event, so that its first record waits for no commit.
+ */
+#define JOURNAL_MARK_AHEAD 10000
+MUST_CHECK enum status journal_set_mark(struct journal *j, int64_t lane, int64_t seq,
+                                        struct err *e);
 /* Parks an event that Kafka will never take. */
 MUST_CHECK enum status journal_park(struct journal *j, int64_t lane, int64_t seq,
                                     struct slice reason, struct err *e);

@@ -205,6 +205,13 @@ enum status journal_read_meta(struct journal_reader *r, const char *name, char *
     return db_text(r->db, "SELECT value FROM meta WHERE name = ?1", name, out, size, e);
 }
 
+enum status journal_read_last_seq(struct journal_reader *r, int64_t *seq, struct err *e)
+{
+    thread_owner_check(&r->owner);
+    return db_int(r->db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
+                  seq, e);
+}
+
 enum status journal_count(struct journal_reader *r, struct journal_counts *out, struct err *e)
 {
     static const struct {

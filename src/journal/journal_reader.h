@@ -67,6 +67,9 @@ void journal_rows_free(struct journal_row *first);
 MUST_CHECK enum status journal_read_meta(struct journal_reader *r, const char *name, char *out,
                                          size_t size, struct err *e);
 
+/* The seq of the newest event that was ever committed, 0 before the first. */
+MUST_CHECK enum status journal_read_last_seq(struct journal_reader *r, int64_t *seq, struct err *e);
+
 struct journal_counts {
     int64_t events;
     int64_t first_seq, last_seq;   /* 0 when there are none */

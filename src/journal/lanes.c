@@ -92,8 +92,8 @@ enum status lanes_create(struct lanes **out, sqlite3 *db, struct err *e)
     if (!l->by_id || !l->dirty)
         err_set(e, ST_NO_MEM, "lanes: out of memory");
     else
-        st = db_prepare(db, &l->insert, "INSERT INTO lanes(id, source, topic) VALUES(?1, ?2, ?3)",
-                        e);
+        st = db_prepare(db, &l->insert,
+                        "INSERT INTO lanes(id, source, topic, mark) VALUES(?1, ?2, ?3, ?4)", e);
     if (st == ST_OK)
         st = load(l, e);
     if (st != ST_OK) {
@@ -160,8 +160,8 @@ static void mark_dirty(struct lanes *l, struct node *n)
     l->dirty[l->dirty_count++] = n;
 }
 
-static enum status insert(struct lanes *l, int64_t source, struct slice topic, struct node **out,
-                          struct err *e)
+static enum status insert(struct lanes *l, int64_t source, struct slice topic, int64_t first_seq,
+                          struct node **out, struct err *e)
 {
     struct lane lane = {.id = l->count + 1, .source = source, .fresh = true};
     enum status st;
@@ -170,6 +170,7 @@ static enum status insert(struct lanes *l, int64_t source, struct slice topic, s
     sqlite3_bind_int64(l->insert, 1, lane.id);
     sqlite3_bind_int64(l->insert, 2, source);
     db_bind_text(l->insert, 3, topic);
+    sqlite3_bind_int64(l->insert, 4, first_seq + JOURNAL_MARK_AHEAD);
     st = db_run(l->db, l->insert, e);
     if (st == ST_OK)
         st = add(l, &lane, topic, out, e);
@@ -178,15 +179,15 @@ static enum status insert(struct lanes *l, int64_t source, struct slice topic, s
     return st;
 }
 
-enum status lanes_find(struct lanes *l, int64_t source, struct slice topic, struct lane **out,
-                       struct err *e)
+enum status lanes_find(struct lanes *l, int64_t source, struct slice topic, int64_t first_seq,
+                       struct lane **out, struct err *e)
 {
     struct node *n = *bucket_of(l, source, topic);
     enum status st = ST_OK;
     while (n && (n->lane.source != source || !slice_eq(slice_of(n->lane.topic), topic)))
         n = n->next;
     if (!n)
-        st = insert(l, source, topic, &n, e);
+        st = insert(l, source, topic, first_seq, &n, e);
     if (st == ST_OK)
         *out = &n->lane;
     return st;

@@ -37,7 +37,7 @@ MUST_CHECK enum status lanes_source(struct lanes *l, struct slice org, struct sl
 /* The lane of (source, topic); made inside the open transaction when it is new. Borrowed until the
  * next call. */
 MUST_CHECK enum status lanes_find(struct lanes *l, int64_t source, struct slice topic,
-                                  struct lane **out, struct err *e);
+                                  int64_t first_seq, struct lane **out, struct err *e);
 /* By its number; NULL when there is none. */
 struct lane *lanes_by_id(struct lanes *l, int64_t id);
 /* Notes the lane's newest row. */

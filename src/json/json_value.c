@@ -320,7 +320,7 @@ static enum status wrong_kind(const struct json_value *v, const char *want, stru
 static enum status get_kind(const struct json_value *object, const char *name, enum json_kind kind,
                             const struct json_value **out, struct err *e)
 {
-    const struct json_value *v;
+    const struct json_value *v = NULL;
     enum status st = present(object, name, &v, e);
     if (st != ST_OK)
         return st;
@@ -333,7 +333,7 @@ static enum status get_kind(const struct json_value *object, const char *name, e
 enum status json_get_string(const struct json_value *object, const char *name, size_t max_bytes,
                             struct slice *out, struct err *e)
 {
-    const struct json_value *v;
+    const struct json_value *v = NULL;
     enum status st = get_kind(object, name, JSON_STRING, &v, e);
     if (st != ST_OK)
         return st;
@@ -346,7 +346,7 @@ enum status json_get_string(const struct json_value *object, const char *name, s
 enum status json_get_bool(const struct json_value *object, const char *name, bool *out,
                           struct err *e)
 {
-    const struct json_value *v;
+    const struct json_value *v = NULL;
     enum status st = present(object, name, &v, e);
     if (st != ST_OK)
         return st;
@@ -369,7 +369,7 @@ static bool whole_number(const struct json_value *v, int64_t *out)
 enum status json_get_int(const struct json_value *object, const char *name, int64_t min,
                          int64_t max, int64_t *out, struct err *e)
 {
-    const struct json_value *v;
+    const struct json_value *v = NULL;
     int64_t number;
     enum status st = get_kind(object, name, JSON_NUMBER, &v, e);
     if (st != ST_OK)
@@ -386,7 +386,7 @@ enum status json_get_int(const struct json_value *object, const char *name, int6
 enum status json_get_u64(const struct json_value *object, const char *name, uint64_t min,
                          uint64_t max, uint64_t *out, struct err *e)
 {
-    const struct json_value *v;
+    const struct json_value *v = NULL;
     char digits[24];
     struct slice text;
     int64_t number;

@@ -156,6 +156,18 @@ static enum publisher_outcome judge(struct kafka_publisher *kp, const struct kaf
     return outcome;
 }
 
+/*
+ * Whether Kafka certainly does not have the record. librdkafka keeps "possibly persisted" over all
+ * attempts; an answer of a broker that is not about the record ("unknown server error") is no
+ * proof.
+ */
+static bool is_absent(const rd_kafka_message_t *msg)
+{
+    bool is_local = msg->err <= RD_KAFKA_RESP_ERR__END;
+    return msg->err && rd_kafka_message_status(msg) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED &&
+           (is_local || kafka_verdict_of(msg->err) != KAFKA_VERDICT_AGAIN);
+}
+
 /* Runs inside rd_kafka_poll(). */
 static void on_message(void *arg, const rd_kafka_message_t *msg)
 {
@@ -166,6 +178,7 @@ static void on_message(void *arg, const rd_kafka_message_t *msg)
         .outcome = judge(kp, &rec, msg->err),
         .partition = msg->partition,
         .offset = msg->err || msg->offset < 0 ? -1 : msg->offset,
+        .surely_absent = is_absent(msg),
         .reason = msg->err ? rd_kafka_err2str(msg->err) : NULL,
     };
     if (msg->err)
@@ -236,7 +249,11 @@ static void end_drain(struct kafka_publisher *kp)
     kafka_watcher_retire(kp->watcher, delay_ms);
     while (kafka_inflight_first(kp->inflight, &slot)) {
         struct kafka_record rec = kafka_inflight_take(kp->inflight, slot);
-        struct publisher_report r = {rec.tag, PUBLISHER_RETRY, -1, -1, kp->why_broken};
+        struct publisher_report r = {.tag = rec.tag,
+                                     .outcome = PUBLISHER_RETRY,
+                                     .partition = -1,
+                                     .offset = -1,
+                                     .reason = kp->why_broken};
         report(kp, &r);
     }
 }
@@ -405,6 +422,9 @@ static const char *op_state(struct publisher *p, bool *connected)
 {
     struct kafka_publisher *kp = own(p);
     kafka_watcher_state(kp->watcher, connected, kp->state_line, sizeof kp->state_line);
+    /* Brokers answer, and yet nothing is published: then this is what a person wants to know. */
+    if (*connected && kp->setbacks > 1 && !kp->has_progressed)
+        snprintf(kp->state_line, sizeof kp->state_line, "the producer fails: %s", kp->why_broken);
     return kp->state_line;
 }
 

@@ -14,8 +14,9 @@
  * - delivery time and retries are without limit, so no record gives up while later ones go on;
  * - a batch that a broker refuses stops the whole producer (enable.gapless.guarantee). The records
  *   without a report come back as RETRY, the producer is made anew, and the forwarder produces from
- *   the first of them on. That costs some 10 to 100 ms for all lanes, so records that are too large
- *   should be stopped before: keep message.max.bytes at or below the topics' max.message.bytes;
+ *   the first of them on. That costs all lanes a new connection, so what is too large should be
+ *   stopped before: keep message.max.bytes and batch.size at or below the topics'
+ *   max.message.bytes;
  * - a broker refuses a batch and does not say which record is to blame. All its records come back
  *   as RETRY and their topic goes one by one until each had its answer: only a record that was
  *   refused alone is REJECTED.

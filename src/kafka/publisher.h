@@ -41,7 +41,8 @@ enum publisher_outcome {
                       */
     PUBLISHER_REJECTED, /* Kafka will never take this record as it is (too large, invalid): park it
                          */
-    PUBLISHER_DENIED,   /* not allowed now (authorization): the lane waits and tries again */
+    PUBLISHER_DENIED,   /* not allowed now (authorization): the topic is pending for a while, then
+                           the lane tries again */
 };
 
 struct publisher_report {
@@ -49,6 +50,8 @@ struct publisher_report {
     enum publisher_outcome outcome;
     int32_t partition;
     int64_t offset;     /* -1 when unknown */
+    bool surely_absent; /* with PUBLISHER_RETRY and _DENIED: Kafka does not have it, so its repeat
+                           is none */
     const char *reason; /* for people; NULL when delivered */
 };
 
@@ -70,27 +73,35 @@ struct publisher_ops {
     enum publisher_topic (*topic)(struct publisher *p, const char *topic, const char **reason);
     /*
      * Queues one record; its bytes are copied before it returns. ST_FULL: the queue is full, poll
-     * and try again. ST_AGAIN: not now (no connection set-up yet, or being recreated). ST_TOO_BIG:
-     * over the configured message limit.
+     * and try again. ST_AGAIN: not now: the topic is not ready, or goes one record at a time after
+     * a refusal, or the producer is being recreated; wait_fd becomes readable when that changes,
+     * and other topics may still be served. ST_TOO_BIG: over the configured message limit.
+     *
+     * After a report other than DELIVERED, ST_AGAIN is the answer for every topic until each record
+     * in flight has its report. So a lane that then goes on from its first record without DELIVERED
+     * or REJECTED keeps the order, and produces nothing that is still under way.
      */
     enum status (*produce)(struct publisher *p, const struct publisher_record *rec, struct err *e);
     /*
-     * Delivers reports that are ready to on_report(arg, ...) and recreates the producer after a
-     * fatal error: then every record without a report gets PUBLISHER_RETRY first. Never blocks.
-     * Returns how many reports were delivered.
+     * Delivers all reports that are ready to on_report(arg, ...), which must not call the
+     * publisher, and recreates the producer after a fatal error: then every record without a report
+     * gets PUBLISHER_RETRY first. Never blocks. Returns how many reports were delivered. One call a
+     * wake-up is enough: it clears the descriptor before it empties the queue.
      */
     size_t (*poll)(struct publisher *p,
                    void (*on_report)(void *arg, const struct publisher_report *), void *arg);
     /* Waits up to timeout_ms until everything queued is reported (on_report as in poll). */
     void (*flush)(struct publisher *p, int timeout_ms,
                   void (*on_report)(void *arg, const struct publisher_report *), void *arg);
-    /* Readable when poll has something to do; -1 when there is no such descriptor. */
+    /* Readable when poll has something to do, or a topic or the connection changed; the same
+     * descriptor as long as p. -1 when there is no such descriptor. */
     int (*wait_fd)(struct publisher *p);
     /* The cluster's id once known, else NULL; lives as long as p. */
     const char *(*cluster_id)(struct publisher *p);
     /* One line about the connection for people ("connected", "no broker reachable: ..."); borrowed
      * until the next call. */
     const char *(*state)(struct publisher *p, bool *connected);
+    /* Records without a report get none. Bounded in time, whatever the brokers do. */
     void (*destroy)(struct publisher *p);
 };
 

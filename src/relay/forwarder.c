@@ -35,13 +35,17 @@ struct lane {
     struct lane_ring *ring;
     enum lane_state state;
     struct mono retry_at;
-    int64_t cursor;                      /* the floor of reading when the ring is empty */
-    bool may_have_rows;                  /* a read might find more */
-    char reason[SETTLE_REASON_MAX];      /* why it waits; empty when it does not */
+    int64_t cursor;                 /* the floor of reading when the ring is empty */
+    int64_t mark;                   /* committed: records up to it may go */
+    int64_t mark_asked;             /* under way */
+    int64_t repeat_until;           /* rows up to it may have been sent by the process before */
+    bool may_have_rows;             /* a read might find more */
+    char reason[SETTLE_REASON_MAX]; /* why it waits; empty when it does not */
     char park_reason[SETTLE_REASON_MAX]; /* why its last entry to park is one */
     struct metric *published;
     struct metric *parked;
     struct metric *retried;
+    struct metric *labelled;
 };
 
 struct forwarder {
@@ -53,6 +57,7 @@ struct forwarder {
     struct lane *lanes[JOURNAL_LANES_MAX];
     size_t lane_count;
     char journal_id[64];
+    int64_t start_seq;    /* the newest event when the forwarder was made */
     char cluster_id[128]; /* bound; "" until known */
     bool cluster_checked;
     bool wrong_cluster;
@@ -63,6 +68,7 @@ struct forwarder {
     struct metric_family *published;
     struct metric_family *parked;
     struct metric_family *retried;
+    struct metric_family *labelled;
 };
 
 static struct lane *lane_of_tag(struct forwarder *f, uint64_t tag)
@@ -115,11 +121,15 @@ static void on_lane(void *arg, const struct journal_lane *info)
     lane->info = *info;
     lane->ring = ring;
     lane->cursor = info->cursor;
+    lane->mark = lane->mark_asked = info->mark;
+    /* What came in after the start was sent by nobody before. */
+    lane->repeat_until = info->mark < f->start_seq ? info->mark : f->start_seq;
     lane->state = LANE_TOPIC;
     lane->may_have_rows = true;
     lane->published = lane_metric(f->published, info);
     lane->parked = lane_metric(f->parked, info);
     lane->retried = lane_metric(f->retried, info);
+    lane->labelled = lane_metric(f->labelled, info);
     f->lanes[f->lane_count++] = lane;
 }
 
@@ -145,7 +155,7 @@ static void on_report(void *arg, const struct publisher_report *report)
     struct forwarder *f = arg;
     struct lane *lane = lane_of_tag(f, report->tag);
     uint64_t serial = report->tag & ((1ull << TAG_SERIAL_BITS) - 1);
-    enum lane_entry_state state = LANE_WAITS;
+    enum lane_entry_state state = report->surely_absent ? LANE_WAITS : LANE_UNSURE;
     switch (report->outcome) {
     case PUBLISHER_DELIVERED:
         state = LANE_DELIVERED;
@@ -162,7 +172,7 @@ static void on_report(void *arg, const struct publisher_report *report)
         return;
     if (state == LANE_DELIVERED)
         count(lane->published);
-    if (state != LANE_WAITS)
+    if (state == LANE_DELIVERED || state == LANE_TO_PARK)
         return;
     count(lane->retried);
     if (report->outcome == PUBLISHER_DENIED) {
@@ -233,6 +243,24 @@ static bool is_open(struct forwarder *f, struct lane *lane)
     return false;
 }
 
+/* Whether the lane's mark covers seq; asks for a further one in time, so that records seldom wait
+ * for it. */
+static bool is_marked(struct forwarder *f, struct lane *lane, int64_t seq)
+{
+    if (seq + JOURNAL_MARK_AHEAD / 2 > lane->mark_asked) {
+        lane->mark_asked = seq + JOURNAL_MARK_AHEAD;
+        settle_mark(f->settle, lane->info.id, lane->mark_asked);
+    }
+    return seq <= lane->mark;
+}
+
+static void on_mark(void *arg, int64_t id, int64_t seq)
+{
+    struct forwarder *f = arg;
+    /* Lanes are numbered from 1 without gaps, and read in that order. */
+    f->lanes[id - 1]->mark = seq;
+}
+
 /* Hands one row to the publisher. False: stop here; the row is read again later. */
 static bool send_row(struct forwarder *f, size_t index, const struct journal_row *row)
 {
@@ -241,16 +269,24 @@ static bool send_row(struct forwarder *f, size_t index, const struct journal_row
                                          lane->info.topic};
     struct err e = {0};
     uint64_t serial;
+    bool repeat;
+    if (!is_marked(f, lane, row->seq))
+        return false;
     if (!lane_ring_offer(lane->ring, row->seq, &serial))
         return true;
+    repeat = row->seq <= lane->repeat_until || lane_ring_is_repeat(lane->ring);
     if (!row->intact) {
         set_reason(lane->park_reason, "checksum mismatch: the row is damaged");
         lane_ring_step(lane->ring, LANE_TO_PARK);
         return true;
     }
     record_build(&f->record, row, &origin, ((uint64_t)index << TAG_SERIAL_BITS) | serial);
+    if (repeat)
+        record_label_repeat(&f->record);
     switch (f->opts.publisher->ops->produce(f->opts.publisher, &f->record.out, &e)) {
     case ST_OK:
+        if (repeat)
+            count(lane->labelled);
         lane_ring_step(lane->ring, LANE_SENT);
         return true;
     case ST_TOO_BIG:
@@ -328,6 +364,7 @@ bool forwarder_step(struct forwarder *f)
     thread_owner_check(&f->owner);
     if (f->dead)
         return false;
+    settle_take_marks(f->settle, on_mark, f);
     again |= f->opts.publisher->ops->poll(f->opts.publisher, on_report, f) > 0;
     if (atomic_exchange(&f->notified, false)) {
         find_lanes(f);
@@ -419,6 +456,8 @@ static void create_metrics(struct forwarder *f, struct metrics *m)
                                  "Events that Kafka confirmed");
     f->parked = metric_family(m, METRIC_COUNTER, "relay_parked_total", "source,topic",
                               "Events that Kafka will never take, parked for a person");
+    f->labelled = metric_family(m, METRIC_COUNTER, "relay_possible_duplicates_total",
+                                "source,topic", "Records sent with relay-possible-duplicate");
     f->retried = metric_family(m, METRIC_COUNTER, "relay_publish_retries_total", "source,topic",
                                "Records that came back undelivered and go again");
 }
@@ -437,6 +476,8 @@ enum status forwarder_create(struct forwarder **out, const struct forwarder_opts
     st = wakeup_init(&f->wakeup, e);
     if (st == ST_OK)
         st = settle_create(&f->settle, opts->committer, &f->wakeup, e);
+    if (st == ST_OK)
+        st = journal_read_last_seq(opts->reader, &f->start_seq, e);
     if (st == ST_OK)
         st = journal_read_meta(opts->reader, "journal_id", f->journal_id, sizeof f->journal_id, e);
     if (st == ST_OK) {

@@ -13,6 +13,11 @@
  * Lanes are independent: each has its own quota in flight, topic state and waiting time; one that
  * waits holds back no other.
  *
+ * Repeats are labelled: before a record goes out, its lane's mark is committed at or beyond it.
+ * What lies between cursor and mark at a start may be in Kafka already and carries
+ * relay-possible-duplicate; so does a record that came back without certainty. At most
+ * JOURNAL_MARK_AHEAD records of a lane are labelled needlessly after a crash.
+ *
  * The cursors belong to one Kafka cluster: when another one answers at the address, publishing
  * stops with an alarm, intake goes on.
  *

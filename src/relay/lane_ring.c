@@ -6,6 +6,7 @@
 struct entry {
     int64_t seq;
     enum lane_entry_state state;
+    bool may_be_there; /* it came back once without certainty */
 };
 
 /* Serials count up for ever; an entry's place is its serial modulo the capacity. */
@@ -106,8 +107,13 @@ bool lane_ring_offer(struct lane_ring *r, int64_t seq, uint64_t *serial)
     }
     CHECK(lane_ring_room(r) > 0);
     CHECK(r->head == r->tail || at(r, r->tail - 1)->seq < seq);
-    *at(r, r->tail++) = (struct entry){seq, LANE_WAITS};
+    *at(r, r->tail++) = (struct entry){seq, LANE_WAITS, false};
     return true;
+}
+
+bool lane_ring_is_repeat(const struct lane_ring *r)
+{
+    return r->next < r->tail && at(r, r->next)->may_be_there;
 }
 
 void lane_ring_step(struct lane_ring *r, enum lane_entry_state state)
@@ -124,6 +130,10 @@ bool lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_stat
 {
     if (serial < r->head || serial >= r->tail || at(r, serial)->state != LANE_SENT)
         return false;
+    if (state == LANE_UNSURE)
+        at(r, serial)->may_be_there = true;
+    if (state == LANE_UNSURE)
+        state = LANE_WAITS;
     at(r, serial)->state = state;
     r->in_air--;
     if (state == LANE_WAITS && serial < r->resend_from)

@@ -23,7 +23,14 @@
 
 #include "base/err.h"
 
-enum lane_entry_state { LANE_WAITS, LANE_SENT, LANE_DELIVERED, LANE_TO_PARK };
+enum lane_entry_state {
+    LANE_WAITS,  /* as a report: came back, and Kafka surely does not have it */
+    LANE_UNSURE, /* as a report: came back, but Kafka may have it; then it waits, and its repeat is
+                    labelled */
+    LANE_SENT,
+    LANE_DELIVERED,
+    LANE_TO_PARK,
+};
 
 struct lane_ring;
 
@@ -51,6 +58,8 @@ int64_t lane_ring_read_after(const struct lane_ring *r, int64_t floor);
  * lane_ring_room(). The entry stays in state WAITS.
  */
 bool lane_ring_offer(struct lane_ring *r, int64_t seq, uint64_t *serial);
+/* Whether the offered row was sent before by this process and may have arrived. */
+bool lane_ring_is_repeat(const struct lane_ring *r);
 /* The offered row was handed to the publisher, or must be parked (LANE_TO_PARK); next moves past
  * it. */
 void lane_ring_step(struct lane_ring *r, enum lane_entry_state state);

@@ -72,6 +72,11 @@ static void add_relay(struct record *r, const struct journal_row *row,
         add(r, "relay-conflicting-id", slice_of("true"));
 }
 
+void record_label_repeat(struct record *r)
+{
+    add(r, "relay-possible-duplicate", slice_of("true"));
+}
+
 void record_build(struct record *r, const struct journal_row *row,
                   const struct record_origin *origin, uint64_t tag)
 {

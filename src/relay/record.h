@@ -33,6 +33,9 @@ struct record {
     size_t text_len;
 };
 
+/* Adds relay-possible-duplicate: true to a record that was built. */
+void record_label_repeat(struct record *r);
+
 /* Fills r->out from row; it borrows from row, origin and r. tag is passed through to the report. */
 void record_build(struct record *r, const struct journal_row *row,
                   const struct record_origin *origin, uint64_t tag);

@@ -11,9 +11,11 @@ struct park {
     char reason[SETTLE_REASON_MAX];
 };
 
-/* One batch of what is to be written. Cursors are indexed by lane; lanes lists those that moved. */
+/* One batch of what is to be written. Cursors and marks are indexed by lane, 0 is none; lanes lists
+ * those that moved. */
 struct sheet {
     int64_t cursor[JOURNAL_LANES_MAX + 1];
+    int64_t mark[JOURNAL_LANES_MAX + 1];
     int64_t lanes[JOURNAL_LANES_MAX];
     size_t lane_count;
     struct park parks[SETTLE_PARKS_MAX];
@@ -30,6 +32,7 @@ struct settle {
     _Atomic bool under_way;
     _Atomic bool failed; /* the last one did not commit: `sent` must go again */
     struct mono retry_at;
+    bool marks_to_take; /* `sent` went out and its marks were not taken yet */
 };
 
 /* How soon a settlement that did not commit (full disk) goes again. */
@@ -42,11 +45,24 @@ static bool is_empty(const struct sheet *s)
 
 static void clear(struct sheet *s)
 {
-    for (size_t i = 0; i < s->lane_count; i++)
+    for (size_t i = 0; i < s->lane_count; i++) {
         s->cursor[s->lanes[i]] = 0;
+        s->mark[s->lanes[i]] = 0;
+    }
     s->lane_count = 0;
     s->park_count = 0;
     s->cluster_id[0] = 0;
+}
+
+static enum status apply_lane(const struct sheet *sheet, int64_t lane, struct journal *j,
+                              struct err *e)
+{
+    enum status st = ST_OK;
+    if (sheet->mark[lane])
+        st = journal_set_mark(j, lane, sheet->mark[lane], e);
+    if (st == ST_OK && sheet->cursor[lane])
+        st = journal_set_cursor(j, lane, sheet->cursor[lane], e);
+    return st;
 }
 
 static enum status apply(struct commit_job *job, struct journal *j, struct err *e)
@@ -58,7 +74,7 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
         st = journal_park(j, sheet->parks[i].lane, sheet->parks[i].seq,
                           slice_of(sheet->parks[i].reason), e);
     for (size_t i = 0; i < sheet->lane_count && st == ST_OK; i++)
-        st = journal_set_cursor(j, sheet->lanes[i], sheet->cursor[sheet->lanes[i]], e);
+        st = apply_lane(sheet, sheet->lanes[i], j, e);
     if (st == ST_OK && sheet->cluster_id[0])
         st = journal_set_meta(j, "kafka_cluster_id", sheet->cluster_id, e);
     return st;
@@ -103,14 +119,39 @@ void settle_destroy(struct settle *s)
     free(s);
 }
 
+static void list_lane(struct sheet *sheet, int64_t lane)
+{
+    CHECK(lane > 0 && lane <= JOURNAL_LANES_MAX);
+    if (!sheet->cursor[lane] && !sheet->mark[lane])
+        sheet->lanes[sheet->lane_count++] = lane;
+}
+
 void settle_cursor(struct settle *s, int64_t lane, int64_t seq)
 {
     struct sheet *sheet = s->gathering;
-    CHECK(lane > 0 && lane <= JOURNAL_LANES_MAX);
-    if (!sheet->cursor[lane])
-        sheet->lanes[sheet->lane_count++] = lane;
+    list_lane(sheet, lane);
     if (sheet->cursor[lane] < seq)
         sheet->cursor[lane] = seq;
+}
+
+void settle_mark(struct settle *s, int64_t lane, int64_t seq)
+{
+    struct sheet *sheet = s->gathering;
+    list_lane(sheet, lane);
+    if (sheet->mark[lane] < seq)
+        sheet->mark[lane] = seq;
+}
+
+void settle_take_marks(struct settle *s, void (*on_mark)(void *arg, int64_t lane, int64_t seq),
+                       void *arg)
+{
+    const struct sheet *sheet = s->sent;
+    if (!s->marks_to_take || s->under_way || s->failed)
+        return;
+    for (size_t i = 0; i < sheet->lane_count; i++)
+        if (sheet->mark[sheet->lanes[i]])
+            on_mark(arg, sheet->lanes[i], sheet->mark[sheet->lanes[i]]);
+    s->marks_to_take = false;
 }
 
 bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason)
@@ -134,6 +175,10 @@ void settle_submit(struct settle *s, struct mono now)
 {
     if (s->under_way || (s->failed && now.ns < s->retry_at.ns))
         return;
+    /* It may have ended since the marks were looked for: they come first, the wake-up brings the
+     * next turn. */
+    if (!s->failed && s->marks_to_take)
+        return;
     if (!s->failed) {
         struct sheet *through = s->sent;
         clear(through);
@@ -143,6 +188,7 @@ void settle_submit(struct settle *s, struct mono now)
         s->gathering = through;
     }
     s->retry_at = mono_add_ms(now, RETRY_MS);
+    s->marks_to_take = true;
     s->failed = false;
     s->under_way = true;
     if (committer_submit(s->committer, &s->job) != ST_OK) {

@@ -29,12 +29,20 @@ void settle_destroy(struct settle *s);
 void settle_cursor(struct settle *s, int64_t lane, int64_t seq);
 /* False: no room for more parked events until the next settlement is through. */
 bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason);
+/* Records of the lane up to seq may be handed to Kafka once this is committed. */
+void settle_mark(struct settle *s, int64_t lane, int64_t seq);
 /* Kafka's cluster id, to be kept. */
 void settle_cluster(struct settle *s, const char *cluster_id);
 
-/* Hands over what gathered, unless one is under way, there is nothing, or one failed just now.
- * Never blocks. */
+/* Hands over what gathered, unless one is under way, marks wait to be taken, there is nothing, or
+ * one failed just now. Never blocks. */
 void settle_submit(struct settle *s, struct mono now);
+/*
+ * After a settlement committed, once: calls on_mark for each mark in it. Until then nothing may be
+ * produced beyond the mark before.
+ */
+void settle_take_marks(struct settle *s, void (*on_mark)(void *arg, int64_t lane, int64_t seq),
+                       void *arg);
 /* Whether a settlement is under way, or one waits to be. */
 bool settle_is_pending(const struct settle *s);
 bool settle_is_under_way(const struct settle *s);

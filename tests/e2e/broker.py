@@ -123,9 +123,21 @@ class Kafka:
                     questions += ["-t", f"{topic}:{partition}:-1"]
         if not questions:
             return {}
-        text = run(["kcat", "-b", self.bootstrap, "-Q", *questions])
+        text = harness.wait_until(lambda: self.ask_offsets(questions), "each partition has a leader")
         answers = re.findall(r"^(\S+) \[(\d+)\] offset (\d+)$", text, re.MULTILINE)
         return {(topic, int(partition)): int(offset) for topic, partition, offset in answers}
+
+    def ask_offsets(self, questions):
+        """kcat's answer; None while a topic is so new that a partition has no leader."""
+        command = ["kcat", "-b", self.bootstrap, "-Q", *questions]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMMAND_S, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout
+        if "Not leader for partition" in done.stderr or "Leader not available" in done.stderr:
+            return None
+        raise AssertionError(f"kcat -Q ended with {done.returncode}: {done.stderr}")
 
     def consume(self, topic, count=None, timeout_s=COMMAND_S):
         return consume(self.bootstrap, topic, count, timeout_s)

@@ -383,37 +383,74 @@ class Relay:
         pairs += [("x-api-key", token)] if token else []
         return request(self.port, "POST", path, body, pairs + list(headers))
 
+    def backlog(self):
+        """Events that are not known to be in Kafka, also while the relay runs: a read-only look beside it."""
+        db = sqlite3.connect(f"file:{self.journal_path}?mode=ro", uri=True)
+        try:
+            return beyond_cursors(db)
+        finally:
+            db.close()
+
+    def wait_published(self, timeout_s=PATIENCE_S):
+        """Until the journal knows that Kafka has everything."""
+        wait_until(
+            lambda: self.backlog() == 0,
+            lambda: f"all is published: {self.backlog()} are not; the log:\n{self.log_tail()}",
+            timeout_s,
+        )
+
     def journal(self):
         assert not self.is_running(), "its files change while it runs"
         return Journal(self.journal_path)
+
+
+def beyond_cursors(db):
+    """How many events a restart has to publish, or to publish again."""
+    lanes = db.execute("SELECT id, cursor FROM lanes").fetchall()
+    sql = "SELECT count(*) FROM events WHERE lane = ? AND seq > ?"
+    return sum(db.execute(sql, lane).fetchone()[0] for lane in lanes)
 
 
 class Journal:
     """The journal of a relay that does not run, read from a copy, so that nothing of it is touched."""
 
     def __init__(self, path):
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as copy:
-            for name in (path, path + "-wal"):
-                if os.path.exists(name):
-                    shutil.copy(name, copy)
-            db = sqlite3.connect(os.path.join(copy, os.path.basename(path)))
-            try:
-                self._read(db)
-            finally:
-                db.close()
+        self.path = path
+        self.untouched = tempfile.mkdtemp(dir=os.path.dirname(path))
+        self.copy = tempfile.mkdtemp(dir=os.path.dirname(path))
+        for name in (path, path + "-wal"):
+            if os.path.exists(name):
+                shutil.copy(name, self.copy)
+                shutil.copy(name, self.untouched)
+        self.db = sqlite3.connect(os.path.join(self.copy, os.path.basename(path)))
+        self.last_seq = self.number("SELECT coalesce(max(seq), 0) FROM events")
+        self.beyond_cursors = beyond_cursors(self.db)
+        self.parked = dict(self.db.execute("SELECT seq, reason FROM parked WHERE state = 0"))
 
-    def _read(self, db):
-        self.integrity = db.execute("PRAGMA integrity_check").fetchone()[0]
-        self.events = db.execute("SELECT count(*) FROM events").fetchone()[0]
-        self.last_seq = db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-        # What a restart has to publish, or to publish again.
-        self.beyond_cursors = db.execute(
-            "SELECT count(*) FROM events JOIN lanes ON lanes.id = events.lane WHERE seq > cursor"
-        ).fetchone()[0]
-        self.parked = dict(db.execute("SELECT seq, reason FROM parked WHERE state = 0"))
-        self.bodies = None
-        if self.events <= 10000:
-            self.bodies = dict(db.execute("SELECT seq, body FROM events"))
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.db.close()
+        shutil.rmtree(self.copy)
+        shutil.rmtree(self.untouched)
+
+    def put_back(self):
+        """Makes the journal what it was when this copy was made."""
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(self.path + suffix):
+                os.unlink(self.path + suffix)
+        for name in os.listdir(self.untouched):
+            shutil.copy(os.path.join(self.untouched, name), os.path.dirname(self.path))
+
+    def number(self, sql, *values):
+        return self.db.execute(sql, values).fetchone()[0]
+
+    def body(self, seq):
+        return self.number("SELECT body FROM events WHERE seq = ?", int(seq))
+
+    def is_intact(self):
+        return self.number("PRAGMA integrity_check") == "ok"
 
 
 def run_relay(*args, env=None):
@@ -442,6 +479,7 @@ class Loadgen:
         self.status_path = os.path.join(directory, "status")
         self.output_path = os.path.join(directory, "loadgen.out")
         self.relay = relay
+        self.ledger_read = 0  # bytes
         command = [LOADGEN_BIN, "--url", relay.url, "--ledger", self.ledger_path]
         command += ["--header", f"x-api-key: {TOKEN}"]
         command += ["--status-file", self.status_path, "--json", *options]
@@ -471,12 +509,15 @@ class Loadgen:
             timeout_s,
         )
 
-    def ledger(self):
-        """The lines that are complete."""
-        with open(self.ledger_path, encoding="ascii") as f:
+    def new_ledger_lines(self):
+        """The complete lines behind those that were returned before."""
+        with open(self.ledger_path, "rb") as f:
+            f.seek(self.ledger_read)
             text = f.read()
+        text = text[: text.rfind(b"\n") + 1]
+        self.ledger_read += len(text)
         lines = []
-        for line in text[: text.rfind("\n") + 1].splitlines():
+        for line in text.decode("ascii").splitlines():
             id_, status, seq, key, n, send_us, answer_us = line.split()
             seq = int(seq) if seq != "-" else None
             lines.append(LedgerLine(id_, status, seq, key, int(n), int(send_us), int(answer_us)))

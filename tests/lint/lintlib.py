@@ -32,7 +32,7 @@ ROOMS = {
 DOORS = [
     ("base", r"sodium\.h|sodium/.*", ["sodium_", "crypto_", "randombytes"]),
     ("base", r"pthread\.h|threads\.h|semaphore\.h", ["pthread_", "thrd_", "mtx_", "cnd_", "tss_", "sem_"]),
-    ("conf", r"ini\.h", ["ini_parse"]),
+    ("conf", r"ini\.h", ["ini_"]),
     ("json", r"cjson/.*", ["cJSON_"]),
     ("http", r"microhttpd\.h", ["MHD_"]),
     ("http", r"gnutls/.*", ["gnutls_"]),  # what libmicrohttpd's TLS is made of

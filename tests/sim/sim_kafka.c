@@ -97,13 +97,24 @@ static size_t first_queued(const struct partition *p)
     return i;
 }
 
-/* From record at on all come back, after the first `arrived` of them were appended. */
-static void fail_from(struct sim_kafka *k, struct partition *p, size_t at, size_t arrived)
+/* Whether brokers would append it now. */
+static bool is_welcome(const struct topic *t, const struct record *r)
 {
-    for (size_t i = at; i < p->count; i++) {
-        if (!p->air[i].doomed && i - at < arrived)
-            append(k, p, &p->air[i]);
-        decide(&p->air[i], PUBLISHER_RETRY);
+    return !r->doomed && r->kind == SIM_PLAIN && !t->denied;
+}
+
+/* From record at on all come back, after up to `arrived` of them were appended. */
+static void fail_from(struct sim_kafka *k, unsigned partition, size_t at, size_t arrived)
+{
+    struct partition *p = partition_at(k, partition);
+    for (; at < p->count; at++) {
+        if (arrived > 0 && is_welcome(&k->topics[partition / SIM_PARTITIONS], &p->air[at])) {
+            append(k, p, &p->air[at]);
+            arrived--;
+        } else {
+            arrived = 0;
+        }
+        decide(&p->air[at], PUBLISHER_RETRY);
     }
 }
 
@@ -112,8 +123,7 @@ static size_t part_of(struct sim_kafka *k, size_t n)
     return sim_rng_below(k->env.rng, (unsigned)n + 1);
 }
 
-/* A poisoned record that is alone in its batch is rejected by name; one among others is too,
- * after the producer was made anew. */
+/* Some rejections end the producer, as a refused batch does. */
 static void reject(struct sim_kafka *k, struct record *r)
 {
     decide(r, PUBLISHER_REJECTED);
@@ -156,13 +166,14 @@ void sim_kafka_tick(struct sim_kafka *k)
 void sim_kafka_fail_some(struct sim_kafka *k)
 {
     unsigned first = sim_rng_below(k->env.rng, PARTITIONS);
-    for (unsigned i = 0; i < PARTITIONS; i++) {
-        struct partition *p = partition_at(k, (first + i) % PARTITIONS);
-        size_t queued = first_queued(p);
-        if (queued == p->count)
+    for (unsigned n = 0; n < PARTITIONS; n++) {
+        unsigned i = (first + n) % PARTITIONS;
+        const struct partition *p = partition_at(k, i);
+        size_t at = first_queued(p);
+        if (at == p->count)
             continue;
-        queued += sim_rng_below(k->env.rng, (unsigned)(p->count - queued));
-        fail_from(k, p, queued, k->up ? part_of(k, p->count - queued) : 0);
+        at += sim_rng_below(k->env.rng, (unsigned)(p->count - at));
+        fail_from(k, i, at, k->up ? part_of(k, p->count - at) : 0);
         return;
     }
 }
@@ -174,13 +185,12 @@ void sim_kafka_fail_all(struct sim_kafka *k)
         struct partition *p = partition_at(k, i);
         size_t at = first_queued(p);
         size_t confirmed = k->up ? part_of(k, p->count - at) : 0;
-        for (; confirmed > 0 && !p->air[at].doomed && p->air[at].kind == SIM_PLAIN &&
-               !k->topics[i / SIM_PARTITIONS].denied;
+        for (; confirmed > 0 && is_welcome(&k->topics[i / SIM_PARTITIONS], &p->air[at]);
              confirmed--, at++) {
             append(k, p, &p->air[at]);
             decide(&p->air[at], PUBLISHER_DELIVERED);
         }
-        fail_from(k, p, at, 0);
+        fail_from(k, i, at, k->up ? part_of(k, p->count - at) : 0);
     }
 }
 
@@ -425,11 +435,7 @@ void sim_kafka_disconnect(struct sim_kafka *k)
     for (unsigned i = 0; i < PARTITIONS; i++) {
         struct partition *p = partition_at(k, i);
         size_t at = first_queued(p);
-        size_t arrived = k->up ? part_of(k, p->count - at) : 0;
-        for (; arrived > 0 && !p->air[at].doomed && p->air[at].kind == SIM_PLAIN &&
-               !k->topics[i / SIM_PARTITIONS].denied;
-             arrived--, at++)
-            append(k, p, &p->air[at]);
+        fail_from(k, i, at, k->up ? part_of(k, p->count - at) : 0);
         p->count = 0;
     }
     k->in_air = 0;

@@ -141,6 +141,7 @@ static void answered_stored(struct sim_truth *t, struct sim_submission *s,
     row = add_row(t, answer->out.seq, s->content);
     if (!row)
         return;
+    row->is_answered = true;
     row->received = s->received;
     row->window_base = answer->base;
     row->conflict = answer->out.conflict;

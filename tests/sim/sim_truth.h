@@ -46,6 +46,9 @@ struct sim_row {
     bool parked;
     bool below_cursor;      /* a restart found it published */
     bool delivered_in_life; /* this process of the relay has its delivery report */
+    bool is_answered;       /* a sender was told OK */
+    bool gone;              /* a check found it deleted */
+    bool seen;              /* by the check that runs */
 };
 
 struct sim_truth;

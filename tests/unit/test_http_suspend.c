@@ -112,6 +112,21 @@ static void answers_late_requests_with_503_and_drops_the_late_answer(void **stat
     rig_free(r);
 }
 
+/* Without the wake-up each answer would wait for the sweep, 100 ms. */
+static void flush_wakes_the_thread(void **state)
+{
+    struct rig *r = rig_of(NULL);
+    struct client c;
+    (void)state;
+    client_open(&c, r);
+    struct mono start = clock_mono(clock_system());
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(client_ask(&c, KIT_GET("/auto")), 200);
+    assert_in_range(mono_diff_ns(clock_mono(clock_system()), start) / 1000000, 0, 1500);
+    client_close(&c);
+    rig_free(r);
+}
+
 static void sends_answers_without_a_flush_in_the_next_turn(void **state)
 {
     struct rig *r = rig_of(NULL);
@@ -313,6 +328,7 @@ int main(void)
         cmocka_unit_test(forgets_clients_that_vanish_while_suspended),
         cmocka_unit_test(answers_pipelined_requests),
         cmocka_unit_test(answers_late_requests_with_503_and_drops_the_late_answer),
+        cmocka_unit_test(flush_wakes_the_thread),
         cmocka_unit_test(sends_answers_without_a_flush_in_the_next_turn),
         cmocka_unit_test(copies_the_reply_of_an_answer),
         cmocka_unit_test(drains_open_connections_and_lets_the_suspended_finish),

@@ -22,8 +22,10 @@
 /* Generous: a loaded machine under a sanitizer. A test that waits this long fails. */
 #define DEADLINE_MS 20000
 
-#define TAGS_MAX    4096
-#define API_PRODUCE 0 /* kafka.apache.org/protocol, "Api Keys" */
+#define TAGS_MAX 4096
+/* kafka.apache.org/protocol, "Api Keys" */
+#define API_PRODUCE          0
+#define API_INIT_PRODUCER_ID 22
 
 /* A mock cluster, a publisher, and a small forwarder that rewinds as the real one does. */
 struct bench {
@@ -37,7 +39,8 @@ struct bench {
     enum publisher_outcome last[TAGS_MAX];
     struct publisher_report first_denial;
     bool is_done[TAGS_MAX];
-    size_t next; /* of the forwarder */
+    bool is_absent[TAGS_MAX]; /* so said the last report */
+    size_t next;              /* of the forwarder */
 };
 
 static struct mono now_mono(void)
@@ -57,8 +60,10 @@ static void on_report(void *arg, const struct publisher_report *r)
     b->reported[r->tag]++;
     assert_true(b->reported[r->tag] <= b->accepted[r->tag]);
     b->last[r->tag] = r->outcome;
+    b->is_absent[r->tag] = r->surely_absent;
     if (r->outcome == PUBLISHER_DELIVERED) {
         assert_null(r->reason);
+        assert_false(r->surely_absent);
         assert_true(r->partition >= 0);
         assert_true(r->offset >= 0);
     } else {
@@ -384,6 +389,7 @@ static void rests_a_topic_that_is_denied_and_serves_the_others(void **state)
     while (!b->first_denial.reason)
         assert_true(turn(b, deadline));
     assert_int_equal(b->last[1], PUBLISHER_DENIED);
+    assert_true(b->is_absent[1]);
     assert_int_equal(b->p->ops->topic(b->p, "orders", &reason), PUBLISHER_TOPIC_PENDING);
     assert_non_null(strstr(reason, "authorization"));
     forward(b, "others", 100, 150);
@@ -419,6 +425,23 @@ static void survives_fatal_errors_in_a_row(void **state)
     assert_stored(b, 0, 99, SIZE_MAX);
 }
 
+static void tells_why_a_connected_producer_fails(void **state)
+{
+    struct bench *b = *state;
+    bool connected;
+    struct mono deadline = mono_add_ms(now_mono(), DEADLINE_MS);
+    rd_kafka_mock_push_request_errors(b->mock, API_INIT_PRODUCER_ID, 3,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    start(b, NULL, 0);
+    while (!strstr(b->p->ops->state(b->p, &connected), "the producer fails: "))
+        assert_true(turn(b, deadline));
+    forward(b, "orders", 0, 9);
+    assert_null(strstr(b->p->ops->state(b->p, &connected), "fails"));
+    assert_stored(b, 0, 9, SIZE_MAX);
+}
+
 static void gives_up_waiting_for_answers_of_a_broken_producer(void **state)
 {
     struct bench *b = *state;
@@ -442,6 +465,9 @@ static void gives_up_waiting_for_answers_of_a_broken_producer(void **state)
     assert_true(mono_diff_ns(now_mono(), before) >= 2000000000);
     assert_int_equal(b->last[2], PUBLISHER_RETRY);
     assert_int_equal(b->last[3], PUBLISHER_RETRY);
+    /* Sent and not answered, or answered with nonsense: nobody knows. */
+    assert_false(b->is_absent[2]);
+    assert_false(b->is_absent[3]);
     rd_kafka_mock_broker_set_rtt(b->mock, 1, 0);
     forward(b, "others", 3, 3);
     forward(b, "orders", 2, 2);
@@ -592,6 +618,7 @@ int main(void)
         WITH_MOCK(rests_a_topic_that_is_denied_and_serves_the_others),
         WITH_MOCK(makes_the_producer_anew_after_a_fatal_error),
         WITH_MOCK(survives_fatal_errors_in_a_row),
+        WITH_MOCK(tells_why_a_connected_producer_fails),
         cmocka_unit_test_setup_teardown(gives_up_waiting_for_answers_of_a_broken_producer,
                                         make_bench_of_two, end_bench),
         WITH_MOCK(says_full_when_the_queue_is_full),

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/sim_schedule.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "sim/sim_random.h"
+#include "sim/sim_world.h"
+
+/* Turns after healing in which everything must have come to rest; a schedule needs about a tenth.
+ */
+#define HEAL_ROUNDS 1500
+/* Time of one of these turns: several of them are longer than any of the relay's own delays. */
+#define HEAL_ROUND_MS 200
+/* Starts of the process that may fail in a row while faults are armed. */
+#define START_TRIES 6
+
+#define MINUTE_MS INT64_C(60000)
+
+struct sim_schedule {
+    struct sim_trace *trace;
+    struct sim_truth *truth;
+    struct sim_contents *contents;
+    struct sim_kafka *kafka;
+    struct sim_world *world;
+    struct sim_rng rng;
+    struct sim_run run;
+    int64_t window_ms;
+    unsigned weights[32];
+    bool fault_armed;  /* since the process last started well */
+    bool sync_doubted; /* a sync failed: the page cache may hold what the disk does not */
+    bool full;         /* the disk is bounded */
+};
+
+static unsigned below(struct sim_schedule *s, unsigned n)
+{
+    return sim_rng_below(&s->rng, n);
+}
+
+static bool chance(struct sim_schedule *s, unsigned percent)
+{
+    return sim_rng_chance(&s->rng, percent);
+}
+
+/* ---- actions ---- */
+
+static const struct sim_content *choose_content(struct sim_schedule *s)
+{
+    int sent = sim_truth_submission_count(s->truth);
+    unsigned draw = below(s, 100);
+    const struct sim_content *other;
+    if (!sent || draw < 70)
+        return sim_contents_fresh(s->contents, &s->rng);
+    /* Mostly a late one: senders retry what was not answered just now. */
+    if (sent > 8 && chance(s, 70))
+        other = sim_truth_submission(s->truth, sent - 1 - (int)below(s, 8))->content;
+    else
+        other = sim_truth_submission(s->truth, (int)below(s, (unsigned)sent))->content;
+    return draw < 90 ? other : sim_contents_conflicting(s->contents, &s->rng, other);
+}
+
+static void act_submit(struct sim_schedule *s)
+{
+    for (unsigned n = 1 + (chance(s, 30) ? below(s, 8) : 0); n > 0; n--) {
+        const struct sim_content *content = choose_content(s);
+        if (content)
+            sim_world_submit(s->world, content);
+    }
+}
+
+static void act_commit(struct sim_schedule *s)
+{
+    sim_world_commit(s->world);
+}
+
+static void act_forward(struct sim_schedule *s)
+{
+    sim_world_forward(s->world);
+}
+
+static void act_tick(struct sim_schedule *s)
+{
+    sim_kafka_tick(s->kafka);
+}
+
+static void act_clock(struct sim_schedule *s)
+{
+    int64_t ms = chance(s, 70) ? below(s, 300) : below(s, 60000);
+    sim_world_advance(s->world, ms);
+}
+
+static void act_long_clock(struct sim_schedule *s)
+{
+    int64_t ms = below(s, 30) * MINUTE_MS;
+    if (chance(s, 30))
+        ms += s->window_ms;
+    sim_trace_note(s->trace, "%lld s pass", (long long)(ms / 1000));
+    sim_world_advance(s->world, ms);
+}
+
+static void act_broker(struct sim_schedule *s)
+{
+    sim_kafka_set_up(s->kafka, !sim_kafka_is_up(s->kafka));
+    sim_trace_note(s->trace, "broker %s", sim_kafka_is_up(s->kafka) ? "up" : "down");
+}
+
+static void act_topic(struct sim_schedule *s)
+{
+    int topic = (int)below(s, SIM_TOPICS);
+    enum publisher_topic state = (enum publisher_topic)below(s, 3);
+    sim_kafka_set_topic(s->kafka, topic, state);
+    sim_trace_note(s->trace, "topic %d in state %d", topic, (int)state);
+}
+
+static void act_queue(struct sim_schedule *s)
+{
+    size_t max = chance(s, 50) ? 64 : below(s, 6);
+    sim_kafka_set_queue(s->kafka, max);
+    sim_trace_note(s->trace, "producer queue of %zu", max);
+}
+
+static void act_fail_some(struct sim_schedule *s)
+{
+    sim_trace_note(s->trace, "records of one partition come back");
+    sim_kafka_fail_some(s->kafka);
+}
+
+static void act_fail_all(struct sim_schedule *s)
+{
+    sim_trace_note(s->trace, "the producer fails for good");
+    sim_kafka_fail_all(s->kafka);
+}
+
+static void act_deny(struct sim_schedule *s)
+{
+    int topic = (int)below(s, SIM_TOPICS);
+    bool denied = chance(s, 40);
+    sim_kafka_set_denied(s->kafka, topic, denied);
+    sim_trace_note(s->trace, "topic %d %s", topic, denied ? "denied" : "allowed");
+}
+
+static void act_fault(struct sim_schedule *s)
+{
+    static const struct memvfs_fault faults[] = {
+        {.op = MEMVFS_SYNC, .code = SQLITE_IOERR_FSYNC, .suffix = "-wal"},
+        {.op = MEMVFS_SYNC, .code = SQLITE_IOERR_FSYNC},
+        {.op = MEMVFS_SYNC, .code = SQLITE_IOERR_FSYNC, .sticky = true},
+        {.op = MEMVFS_WRITE, .code = SQLITE_IOERR_WRITE},
+        {.op = MEMVFS_WRITE, .code = SQLITE_IOERR_WRITE, .sticky = true},
+        {.op = MEMVFS_WRITE, .code = SQLITE_IOERR_WRITE, .suffix = ".db"},
+        {.op = MEMVFS_WRITE, .code = SQLITE_FULL},
+        {.op = MEMVFS_READ, .code = SQLITE_IOERR_READ},
+        {.op = MEMVFS_TRUNCATE, .code = SQLITE_IOERR_TRUNCATE},
+    };
+    struct memvfs_fault fault = faults[below(s, sizeof faults / sizeof faults[0])];
+    if (s->fault_armed)
+        return;
+    fault.nth = 1 + below(s, 12);
+    memvfs_fail_at(sim_world_disk(s->world), fault);
+    s->fault_armed = true;
+    s->sync_doubted |= fault.op == MEMVFS_SYNC;
+    sim_trace_note(s->trace, "fault: operation %d code %d at call %llu%s", (int)fault.op,
+                   fault.code, (unsigned long long)fault.nth, fault.sticky ? " and later" : "");
+}
+
+static void act_full(struct sim_schedule *s)
+{
+    s->full = !s->full;
+    uint64_t bytes = s->full ? below(s, 60000) : MEMVFS_UNLIMITED;
+    sim_world_limit_disk(s->world, bytes);
+    sim_trace_note(s->trace, s->full ? "disk: %llu bytes left" : "disk: room (%llu)",
+                   (unsigned long long)bytes);
+}
+
+static enum memvfs_mode any_cut(struct sim_schedule *s)
+{
+    static const enum memvfs_mode modes[] = {MEMVFS_KILL, MEMVFS_STRICT, MEMVFS_RANDOM,
+                                             MEMVFS_RANDOM};
+    return modes[below(s, 4)];
+}
+
+static const char *cut_name(enum memvfs_mode mode)
+{
+    return mode == MEMVFS_KILL ? "kill" : mode == MEMVFS_STRICT ? "power cut" : "ragged power cut";
+}
+
+static void act_crash(struct sim_schedule *s)
+{
+    enum memvfs_mode mode = any_cut(s);
+    sim_trace_note(s->trace, "%s", cut_name(mode));
+    /* What the page cache held of a failed sync is gone with the power. */
+    s->sync_doubted &= mode == MEMVFS_KILL;
+    sim_world_crash(s->world, mode);
+}
+
+static void act_crash_later(struct sim_schedule *s)
+{
+    enum memvfs_mode mode = s->sync_doubted ? MEMVFS_KILL : any_cut(s);
+    unsigned n = 1 + below(s, 14);
+    memvfs_cut_at(sim_world_disk(s->world), n, mode);
+    sim_trace_note(s->trace, "%s ordered at change %u", cut_name(mode), n);
+}
+
+static void act_stop(struct sim_schedule *s)
+{
+    sim_trace_note(s->trace, "clean stop");
+    sim_world_stop(s->world);
+}
+
+static const struct {
+    void (*act)(struct sim_schedule *s);
+    unsigned weight;
+    bool is_trouble; /* left out of some schedules, so that each trouble also comes alone */
+} actions[] = {
+    {act_submit, 60, false},     {act_commit, 40, false},     {act_forward, 50, false},
+    {act_tick, 40, false},       {act_clock, 30, false},      {act_long_clock, 2, true},
+    {act_broker, 4, true},       {act_topic, 4, true},        {act_queue, 2, true},
+    {act_fail_some, 8, true},    {act_fail_all, 4, true},     {act_deny, 3, true},
+    {act_fault, 3, true},        {act_full, 3, true},         {act_crash, 3, true},
+    {act_crash_later, 4, true},  {act_stop, 2, true},
+};
+#define ACTIONS (sizeof actions / sizeof actions[0])
+_Static_assert(ACTIONS <= 32, "struct sim_schedule has a weight for each");
+
+static void draw_mood(struct sim_schedule *s)
+{
+    for (size_t i = 0; i < ACTIONS; i++) {
+        s->weights[i] = actions[i].weight * (1 + below(s, 3));
+        if (actions[i].is_trouble && chance(s, 50))
+            s->weights[i] = 0;
+    }
+}
+
+static void act(struct sim_schedule *s)
+{
+    unsigned sum = 0, draw;
+    size_t i = 0;
+    for (size_t n = 0; n < ACTIONS; n++)
+        sum += s->weights[n];
+    draw = below(s, sum);
+    while (draw >= s->weights[i])
+        draw -= s->weights[i++];
+    actions[i].act(s);
+}
+
+/* ---- lives ---- */
+
+static void disarm(struct sim_schedule *s)
+{
+    memvfs_clear_faults(sim_world_disk(s->world));
+    memvfs_cut_at(sim_world_disk(s->world), 0, MEMVFS_KILL);
+    s->fault_armed = false;
+}
+
+/*
+ * A start may meet a cut or a fault of its own; but not while a failed sync is in doubt. Then the
+ * page cache shows what the disk may never have got, and a cut in the middle of writing it anew is
+ * beyond what any program can answer for (Rebello and others, USENIX ATC 2020).
+ */
+static void arm_start(struct sim_schedule *s, int attempt)
+{
+    disarm(s);
+    if (s->sync_doubted || attempt > 2)
+        return;
+    if (s->weights[ACTIONS - 2] && chance(s, 25))
+        act_crash_later(s);
+    else if (s->weights[ACTIONS - 5] && chance(s, 15))
+        act_fault(s);
+}
+
+/* Starts the process, as its supervisor does, until it runs. */
+static void start(struct sim_schedule *s)
+{
+    enum status why = ST_OK;
+    for (int i = 0; i < START_TRIES && !sim_trace_promise(s->trace); i++) {
+        bool armed;
+        arm_start(s, i);
+        armed = s->fault_armed;
+        bool cut_ordered = i <= 2;
+        if (sim_world_start(s->world, &why)) {
+            disarm(s);
+            s->sync_doubted = false;
+            if (!sim_world_is_dying(s->world))
+                sim_world_check(s->world, false);
+            return;
+        }
+        if (!armed && !cut_ordered)
+            sim_trace_fail(s->trace, "P6", "the process does not start: %s", status_name(why));
+    }
+}
+
+/* Ends a process that has to go, and starts the next. */
+static void keep_alive(struct sim_schedule *s)
+{
+    while (!sim_trace_promise(s->trace)) {
+        if (sim_world_is_dying(s->world)) {
+            sim_trace_note(s->trace, "the process ends");
+            if (chance(s, 50))
+                sim_world_crash(s->world, MEMVFS_KILL);
+            else
+                sim_world_exit(s->world);
+        }
+        if (sim_world_is_running(s->world))
+            return;
+        start(s);
+    }
+}
+
+/* ---- one schedule ---- */
+
+static void draw_setup(struct sim_schedule *s, struct sim_setup *setup)
+{
+    static const size_t small[] = {1, 2, 4, 8, 16, 64};
+    *setup = (struct sim_setup){
+        .seed = s->run.seed,
+        .plant = s->run.plant,
+        .window_ms = (10 + below(s, 110)) * MINUTE_MS,
+        .window_ids_max = chance(s, 10) ? 16 + below(s, 64) : 100000,
+        .retention_ms = chance(s, 50) ? below(s, 40) * MINUTE_MS : 100000 * MINUTE_MS,
+        .checkpoint_pages = 2 + (int64_t)below(s, 40),
+        .wal_max_bytes = below(s, 2) * 65536,
+        .mailbox_max = chance(s, 30) ? 4 + below(s, 8) : 256,
+        .rows_max = chance(s, 30) ? 1 + below(s, 4) : 64,
+        .lane_in_flight = small[below(s, 6)],
+        .read_rows_max = small[below(s, 6)],
+    };
+    s->window_ms = setup->window_ms;
+}
+
+static void heal(struct sim_schedule *s)
+{
+    disarm(s);
+    sim_trace_note(s->trace, "everything heals");
+    if (s->full)
+        sim_world_limit_disk(s->world, MEMVFS_UNLIMITED);
+    s->full = false;
+    sim_kafka_heal(s->kafka);
+    keep_alive(s);
+    disarm(s);
+    for (int round = 0; round < HEAL_ROUNDS && !sim_trace_promise(s->trace); round++) {
+        sim_world_commit(s->world);
+        sim_world_forward(s->world);
+        sim_kafka_tick(s->kafka);
+        sim_world_advance(s->world, HEAL_ROUND_MS);
+        if (sim_world_is_dying(s->world))
+            sim_trace_fail(s->trace, "quiescence", "the process dies on a healthy machine");
+        if (round % 4 == 3 && sim_world_is_quiet(s->world))
+            return;
+    }
+    sim_trace_fail(s->trace, "quiescence", "not at rest after %d healthy turns", HEAL_ROUNDS);
+}
+
+bool sim_schedule_run(struct sim_schedule *s, const struct sim_run *run)
+{
+    const struct sim_world_env env = {&s->rng, s->trace, s->truth, s->kafka};
+    struct sim_setup setup;
+    s->run = *run;
+    s->rng = (struct sim_rng){run->seed};
+    s->fault_armed = false;
+    s->sync_doubted = false;
+    s->full = false;
+    sim_random_seed(run->seed);
+    sim_trace_begin(s->trace);
+    draw_mood(s);
+    draw_setup(s, &setup);
+    sim_contents_begin(s->contents);
+    sim_truth_begin(s->truth, setup.window_ms);
+    sim_kafka_begin(s->kafka, run->plant);
+    sim_world_begin(s->world, &env, &setup);
+    keep_alive(s);
+    for (unsigned i = 0; i < run->steps && !sim_trace_promise(s->trace); i++) {
+        act(s);
+        keep_alive(s);
+    }
+    if (!sim_trace_promise(s->trace))
+        heal(s);
+    if (!sim_trace_promise(s->trace))
+        sim_world_check(s->world, true);
+    sim_world_end(s->world);
+    return !sim_trace_promise(s->trace);
+}
+
+struct sim_schedule *sim_schedule_create(struct sim_trace *trace)
+{
+    struct sim_schedule *s = calloc(1, sizeof *s);
+    CHECK(s);
+    s->trace = trace;
+    s->truth = sim_truth_create(trace);
+    s->contents = sim_contents_create();
+    s->world = sim_world_create();
+    s->kafka = sim_kafka_create(
+        &(struct sim_kafka_env){&s->rng, trace, s->truth, sim_world_clock(s->world)});
+    return s;
+}
+
+void sim_schedule_destroy(struct sim_schedule *s)
+{
+    if (!s)
+        return;
+    sim_kafka_destroy(s->kafka);
+    sim_world_destroy(s->world);
+    sim_contents_destroy(s->contents);
+    sim_truth_destroy(s->truth);
+    free(s);
+}
