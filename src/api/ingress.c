@@ -37,28 +37,18 @@ struct ingress {
 
 /* One delivery under way; lives in the request's own memory. */
 struct intake {
-    struct commit_job job;
+    struct intake_item item;
     struct ingress *in;
     const struct source *source;
     struct http_req *req;
     struct delivery delivery;
-    struct journal_digest digest;
-    struct journal_appended result;
 };
 
-/* ---- the job at the committer ---- */
-
-static enum status apply(struct commit_job *job, struct journal *j, struct err *e)
-{
-    struct intake *i = (struct intake *)job;
-    const struct journal_append append = {
-        .ev = &i->delivery.ev, .digest = i->digest, .source = i->source->number};
-    return journal_append(j, &append, &i->result, e);
-}
+/* ---- after the commit ---- */
 
 static const char *outcome_word(const struct intake *i)
 {
-    if (i->result.duplicate)
+    if (i->item.result.duplicate)
         return "duplicate";
     if (i->delivery.ev.flags & EVENT_QUARANTINED)
         return "quarantined";
@@ -79,11 +69,12 @@ static void note_trouble(const struct intake *i)
 {
     const struct event *ev = &i->delivery.ev;
     if (ev->flags & (EVENT_QUARANTINED | EVENT_OVERSIZE))
-        log_warn("intake.parked", LOG_S("source", i->source->name), LOG_I("seq", i->result.seq),
-                 LOG_I("bytes", ev->body.len), LOG_SLICE("reason", ev->reason));
-    if (i->result.conflict)
+        log_warn("intake.parked", LOG_S("source", i->source->name),
+                 LOG_I("seq", i->item.result.seq), LOG_I("bytes", ev->body.len),
+                 LOG_SLICE("reason", ev->reason));
+    if (i->item.result.conflict)
         log_warn("intake.conflicting_id", LOG_S("source", i->source->name),
-                 LOG_I("seq", i->result.seq), LOG_SLICE("id", ev->id));
+                 LOG_I("seq", i->item.result.seq), LOG_SLICE("id", ev->id));
 }
 
 static void answer(struct intake *i, int status, const char *body, size_t len)
@@ -99,12 +90,11 @@ static void answer(struct intake *i, int status, const char *body, size_t len)
     http_req_answer(req, &reply);
 }
 
-static void done(struct commit_job *job, enum status outcome, const struct err *e)
+static void done(struct intake_item *item, enum status outcome)
 {
     static const char unavailable[] = "{\"error\":\"unavailable\"}\n";
-    struct intake *i = (struct intake *)job;
+    struct intake *i = (struct intake *)item;
     char body[96];
-    (void)e; /* the committer has logged it; the sender is not told */
     if (outcome != ST_OK) {
         count(i, "unavailable");
         answer(i, 503, unavailable, sizeof unavailable - 1);
@@ -113,7 +103,7 @@ static void done(struct commit_job *job, enum status outcome, const struct err *
     count(i, outcome_word(i));
     note_trouble(i);
     int n = snprintf(body, sizeof body, "{\"status\":\"%s\",\"seq\":\"%" PRId64 "\"}\n",
-                     outcome_word(i), i->result.seq);
+                     outcome_word(i), i->item.result.seq);
     answer(i, 200, body, (size_t)n);
 }
 
@@ -209,7 +199,8 @@ static void on_request(void *ctx, struct http_req *req)
                                        .record_max = in->opts.record_max};
     i->in = in;
     i->req = req;
-    i->job = (struct commit_job){.apply = apply, .done = done, .needs_room = true};
+    i->item =
+        (struct intake_item){.ev = &i->delivery.ev, .source = i->source->number, .done = done};
     delivery_init(&i->delivery);
     if (delivery_read(&i->delivery, req, &opts) != ST_OK) {
         delivery_fini(&i->delivery);
@@ -217,14 +208,11 @@ static void on_request(void *ctx, struct http_req *req)
         return;
     }
     metric_add(in->body_bytes, (int64_t)i->delivery.ev.body.len);
-    i->digest = journal_digest(in->opts.journal, slice_of(i->source->org), &i->delivery.ev);
     /* From here on the answer comes from done(), even when the committer does not take the job. */
     http_req_suspend(req);
-    if (committer_submit(in->opts.committer, &i->job) != ST_OK) {
-        static const char busy[] = "{\"error\":\"unavailable\"}\n";
-        count(i, "unavailable");
-        answer(i, 503, busy, sizeof busy - 1);
-    }
+    if (intake_submit(in->opts.committer, in->opts.journal, slice_of(i->source->org), &i->item) !=
+        ST_OK)
+        done(&i->item, ST_FULL);
 }
 
 static void on_refused(void *ctx, enum http_refusal why, const char *peer)
@@ -303,7 +291,7 @@ static enum status add_source(struct ingress *in, const struct conf_source *conf
         return err_set(e, ST_NO_MEM, "source %s: out of memory", conf->name);
     st = create_routes(s, conf, e);
     if (st == ST_OK)
-        st = journal_source(in->opts.journal, s->org, s->name, &s->number, e);
+        st = intake_source(in->opts.journal, s->org, s->name, &s->number, e);
     if (st != ST_OK)
         err_context(e, "source %s", conf->name);
     return st;

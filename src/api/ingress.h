@@ -30,7 +30,7 @@
 #include "api/auth.h"
 #include "base/metric.h"
 #include "event/route.h"
-#include "relay/committer.h"
+#include "relay/intake.h"
 
 struct ingress;
 

@@ -34,6 +34,25 @@ static void forbid_core_dumps(void)
     setrlimit(RLIMIT_CORE, &none);
 }
 
+/* Besides one for each connection: listeners, epoll, the journal's files, librdkafka's connections.
+ */
+#define OTHER_DESCRIPTORS 256
+
+/* Without descriptors an accept fails in a loop: have as many as the connections that are allowed.
+ */
+static void raise_descriptor_limit(size_t connections_max)
+{
+    struct rlimit limit;
+    rlim_t want = connections_max + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < want)
+        log_warn("relay.few_descriptors", LOG_I("limit", limit.rlim_cur), LOG_I("wanted", want),
+                 LOG_S("effect", "fewer connections than connections_max"));
+}
+
 static void reload(const struct cli_args *args, struct daemon *d)
 {
     struct conf *fresh = cli_load_conf(args);
@@ -80,6 +99,7 @@ enum cli_exit cli_serve(const struct cli_args *args)
         return CLI_FAILED;
     forbid_core_dumps();
     log_set_level(conf->log.level);
+    raise_descriptor_limit(conf->http.connections_max);
     if (daemon_start(&d, conf, args->demo, &e) != ST_OK) {
         log_error("relay.start_failed", LOG_S("reason", e.text));
         conf_destroy(conf);

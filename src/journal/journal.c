@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "journal/journal_internal.h"
 #include "journal/lanes.h"
 #include "journal/retention.h"
 #include "journal/row.h"
@@ -137,6 +138,23 @@ static enum status judge(struct journal *j, enum status st)
     return st;
 }
 
+enum status journal_judge(struct journal *j, enum status st)
+{
+    return judge(j, st);
+}
+
+sqlite3 *journal_writer(struct journal *j)
+{
+    thread_owner_check(&j->writer);
+    CHECK(j->open);
+    return j->db;
+}
+
+struct wall journal_now(const struct journal *j)
+{
+    return clock_wall(j->opts.clock);
+}
+
 static enum status refuse_dead(struct err *e)
 {
     return err_set(e, ST_IO, "the journal failed before; the process must restart");
@@ -164,6 +182,20 @@ static enum status quick_check(sqlite3 *db, struct err *e)
 }
 
 /*
+ * Makes the WAL's truncation durable, which SQLite leaves to chance. After a failed sync the disk
+ * may hold an older, shorter WAL than the one that was just checkpointed; coming back in a power
+ * cut it would lay old pages over the new file.
+ */
+static int sync_wal(sqlite3 *db)
+{
+    sqlite3_file *wal = NULL;
+    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (rc == SQLITE_OK && wal && wal->pMethods)
+        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    return rc;
+}
+
+/*
  * What the last process left in the WAL goes into the file as fresh pages, synced. After a failed
  * sync the kernel may hold pages as clean that never reached the disk; rewriting them is a
  * mitigation, not a proof.
@@ -171,16 +203,25 @@ static enum status quick_check(sqlite3 *db, struct err *e)
 static enum status recover(struct journal *j, struct err *e)
 {
     enum status st = ST_OK;
+    bool failed_before = marker_is_there(j);
     int rc;
-    if (marker_is_there(j))
+    if (failed_before)
         st = quick_check(j->db, e);
     if (st != ST_OK)
         return st;
     rc = sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    /* Only a running process publishes, deletes and gives back its ballast: a full disk must not
+     * keep it from starting (promise P6). After a failed sync nothing goes on before the rewrite.
+     */
+    if ((rc & 0xff) == SQLITE_FULL && !failed_before)
+        return ST_OK;
     /* A reader (a backup, an operator's query) may hold the WAL: harmless, the next checkpoint gets
      * it. */
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         return db_error(j->db, e, "checkpoint at start");
+    if (rc == SQLITE_OK && (rc = sync_wal(j->db)) != SQLITE_OK)
+        return err_set_detail(e, ST_IO, rc, "sync of the emptied WAL at start failed (SQLite %d)",
+                              rc);
     remove_marker(j);
     return ST_OK;
 }

@@ -7,7 +7,15 @@
 #include "base/thread.h"
 #include "journal/row.h"
 
-enum statement { STMT_LANES, STMT_LANE_ROWS, STMT_EVENT, STMT_COUNT };
+enum statement {
+    STMT_LANES,
+    STMT_LANE_ROWS,
+    STMT_EVENT,
+    STMT_PAUSES,
+    STMT_PARKED,
+    STMT_BACKLOG,
+    STMT_COUNT
+};
 
 static const char *const statements[] = {
     [STMT_LANES] =
@@ -15,6 +23,14 @@ static const char *const statements[] = {
         "JOIN sources ON sources.id = lanes.source WHERE lanes.id > ?1 ORDER BY lanes.id",
     [STMT_LANE_ROWS] = "SELECT " ROW_COLUMNS " FROM events "
                        "WHERE lane = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [STMT_PAUSES] = "SELECT scope, since_us, who, why FROM pauses ORDER BY scope",
+    [STMT_PARKED] =
+        "SELECT parked.seq, parked.lane, events.source, parked_us, flags, topic, type, reason, "
+        "length(body) FROM parked JOIN events USING(seq) LEFT JOIN lanes ON lanes.id = parked.lane "
+        "WHERE state = 0 AND parked.seq > ?1 ORDER BY parked.seq LIMIT ?2",
+    [STMT_BACKLOG] =
+        "SELECT count(*), coalesce((SELECT received_us FROM events WHERE lane = ?1 "
+        "AND seq > ?2 ORDER BY seq LIMIT 1), 0) FROM events WHERE lane = ?1 AND seq > ?2",
     [STMT_EVENT] = "SELECT " ROW_COLUMNS " FROM events WHERE seq = ?1",
 };
 _Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
@@ -203,6 +219,73 @@ enum status journal_read_meta(struct journal_reader *r, const char *name, char *
 {
     thread_owner_check(&r->owner);
     return db_text(r->db, "SELECT value FROM meta WHERE name = ?1", name, out, size, e);
+}
+
+enum status journal_read_pauses(struct journal_reader *r,
+                                void (*on_pause)(void *arg, const struct journal_pause *),
+                                void *arg, struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_PAUSES];
+    enum status st = ST_OK;
+    int rc;
+    thread_owner_check(&r->owner);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct journal_pause pause = {.since.us = sqlite3_column_int64(s, 1)};
+        copy_text(pause.scope, sizeof pause.scope, db_column(s, 0));
+        copy_text(pause.who, sizeof pause.who, db_column(s, 2));
+        copy_text(pause.why, sizeof pause.why, db_column(s, 3));
+        on_pause(arg, &pause);
+    }
+    if (rc != SQLITE_DONE)
+        st = db_error(r->db, e, "reading pauses");
+    sqlite3_reset(s);
+    return st;
+}
+
+enum status journal_read_parked(struct journal_reader *r, int64_t after, int64_t max,
+                                void (*on_parked)(void *arg, const struct journal_parked *),
+                                void *arg, struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_PARKED];
+    enum status st = ST_OK;
+    int rc;
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, after);
+    sqlite3_bind_int64(s, 2, max);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct journal_parked p = {.seq = sqlite3_column_int64(s, 0),
+                                   .lane = sqlite3_column_int64(s, 1),
+                                   .source = sqlite3_column_int64(s, 2),
+                                   .parked.us = sqlite3_column_int64(s, 3),
+                                   .quarantined = sqlite3_column_int64(s, 4) & EVENT_QUARANTINED,
+                                   .body_bytes = (uint64_t)sqlite3_column_int64(s, 8)};
+        copy_text(p.topic, sizeof p.topic, db_column(s, 5));
+        copy_text(p.type, sizeof p.type, db_column(s, 6));
+        copy_text(p.reason, sizeof p.reason, db_column(s, 7));
+        on_parked(arg, &p);
+    }
+    if (rc != SQLITE_DONE)
+        st = db_error(r->db, e, "reading parked events");
+    sqlite3_reset(s);
+    return st;
+}
+
+enum status journal_read_backlog(struct journal_reader *r, int64_t lane, int64_t cursor,
+                                 int64_t *events, struct wall *oldest, struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_BACKLOG];
+    enum status st = ST_OK;
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, lane);
+    sqlite3_bind_int64(s, 2, cursor);
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        *events = sqlite3_column_int64(s, 0);
+        oldest->us = sqlite3_column_int64(s, 1);
+    } else {
+        st = db_error(r->db, e, "counting a backlog");
+    }
+    sqlite3_reset(s);
+    return st;
 }
 
 enum status journal_read_last_seq(struct journal_reader *r, int64_t *seq, struct err *e)

@@ -67,6 +67,40 @@ void journal_rows_free(struct journal_row *first);
 MUST_CHECK enum status journal_read_meta(struct journal_reader *r, const char *name, char *out,
                                          size_t size, struct err *e);
 
+struct journal_pause {
+    char scope[96]; /* "all", "source:NAME", "lane:ID" */
+    struct wall since;
+    char who[65];
+    char why[257];
+};
+/* Calls on_pause for each pause in force. */
+MUST_CHECK enum status journal_read_pauses(struct journal_reader *r,
+                                           void (*on_pause)(void *arg,
+                                                            const struct journal_pause *),
+                                           void *arg, struct err *e);
+
+struct journal_parked {
+    int64_t seq;
+    int64_t lane; /* 0: parked at birth */
+    int64_t source;
+    struct wall parked;
+    bool quarantined;
+    char topic[256]; /* of its lane; "" without one */
+    char type[128];
+    char reason[321];
+    uint64_t body_bytes;
+};
+/* Calls on_parked for events that wait for a person with seq > after, in order, at most max. */
+MUST_CHECK enum status journal_read_parked(struct journal_reader *r, int64_t after, int64_t max,
+                                           void (*on_parked)(void *arg,
+                                                             const struct journal_parked *),
+                                           void *arg, struct err *e);
+
+/* Of one lane: how many events lie beyond its cursor, and when the first of them was received (0:
+ * none). Walks the lane's index. */
+MUST_CHECK enum status journal_read_backlog(struct journal_reader *r, int64_t lane, int64_t cursor,
+                                            int64_t *events, struct wall *oldest, struct err *e);
+
 /* The seq of the newest event that was ever committed, 0 before the first. */
 MUST_CHECK enum status journal_read_last_seq(struct journal_reader *r, int64_t *seq, struct err *e);
 

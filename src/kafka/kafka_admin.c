@@ -48,6 +48,15 @@ static struct kafka_answer of_metadata(const rd_kafka_metadata_topic_t *t)
     return answer(KAFKA_ANSWER_SETTLING, "no partition of the topic has a leader");
 }
 
+static void add_cluster_id(struct kafka_answer *a, rd_kafka_t *rk)
+{
+    char *id = rd_kafka_clusterid(rk, 0);
+    if (!id)
+        return;
+    snprintf(a->cluster_id, sizeof a->cluster_id, "%s", id);
+    rd_kafka_mem_free(rk, id);
+}
+
 struct kafka_answer kafka_admin_ask(rd_kafka_t *rk, const char *topic, int timeout_ms)
 {
     const struct rd_kafka_metadata *md = NULL;
@@ -66,6 +75,7 @@ struct kafka_answer kafka_admin_ask(rd_kafka_t *rk, const char *topic, int timeo
     else
         a = answer(KAFKA_ANSWER_SETTLING, "the broker did not tell about the topic");
     rd_kafka_metadata_destroy(md);
+    add_cluster_id(&a, rk);
     return a;
 }
 
@@ -76,7 +86,9 @@ struct kafka_answer kafka_admin_ping(rd_kafka_t *rk, int timeout_ms)
     if (err)
         return no_answer(err);
     rd_kafka_metadata_destroy(md);
-    return (struct kafka_answer){.kind = KAFKA_ANSWER_YES};
+    struct kafka_answer a = {.kind = KAFKA_ANSWER_YES};
+    add_cluster_id(&a, rk);
+    return a;
 }
 
 static struct kafka_answer of_failure(rd_kafka_resp_err_t err, const char *text)

@@ -24,11 +24,15 @@ enum kafka_answer_kind {
     KAFKA_ANSWER_UNREACHABLE, /* nobody answered in time */
 };
 
+/* A cluster id is 22 characters (base64 of a UUID); others may be chosen by hand. */
+#define KAFKA_CLUSTER_ID_MAX 128
+
 struct kafka_answer {
     enum kafka_answer_kind kind;
-    int partitions;   /* of a topic that is there */
-    int leaderless;   /* how many of them have no leader now */
-    char reason[256]; /* for people; "" when YES */
+    int partitions;                        /* of a topic that is there */
+    int leaderless;                        /* how many of them have no leader now */
+    char reason[256];                      /* for people; "" when YES */
+    char cluster_id[KAFKA_CLUSTER_ID_MAX]; /* of whoever answered; "" when it did not say */
 };
 
 /* Whether the topic is there. */

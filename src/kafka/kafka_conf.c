@@ -2,10 +2,10 @@
 #include "kafka/kafka_conf.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/num.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ struct facility {
 };
 
 struct kafka_log {
-    pthread_mutex_t lock;
+    struct lock *lock; /* of all below */
     struct facility facilities[FACILITIES_MAX];
     size_t count;
 };
@@ -37,7 +37,7 @@ struct kafka_log *kafka_conf_log_create(void)
 {
     struct kafka_log *log = calloc(1, sizeof *log);
     if (log)
-        pthread_mutex_init(&log->lock, NULL);
+        log->lock = lock_create();
     return log;
 }
 
@@ -45,7 +45,7 @@ void kafka_conf_log_destroy(struct kafka_log *log)
 {
     if (!log)
         return;
-    pthread_mutex_destroy(&log->lock);
+    lock_destroy(log->lock);
     free(log);
 }
 
@@ -56,7 +56,7 @@ static bool pass(struct kafka_log *log, const char *name, int64_t *left_out)
     struct facility *f = NULL;
     bool may = true;
     *left_out = 0;
-    pthread_mutex_lock(&log->lock);
+    lock_take(log->lock);
     for (size_t i = 0; i < log->count && !f; i++)
         if (strncmp(log->facilities[i].name, name, FACILITY_MAX - 1) == 0)
             f = &log->facilities[i];
@@ -75,7 +75,7 @@ static bool pass(struct kafka_log *log, const char *name, int64_t *left_out)
         f->left_out = 0;
         f->window = now;
     }
-    pthread_mutex_unlock(&log->lock);
+    lock_give(log->lock);
     return may;
 }
 

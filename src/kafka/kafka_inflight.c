@@ -88,7 +88,7 @@ uint32_t kafka_inflight_add(struct kafka_inflight *f, const struct kafka_record 
 struct kafka_record kafka_inflight_take(struct kafka_inflight *f, uint32_t slot)
 {
     struct entry *en = &f->entries[slot];
-    CHECK(en->is_open && "a record is reported once");
+    CHECK(en->is_open);
     if (en->prev == NONE)
         f->first = en->next;
     else

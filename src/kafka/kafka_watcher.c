@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/kafka_watcher.h"
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "kafka/kafka_admin.h"
 
-#include <pthread.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Creating waits for the controller; a cluster that needs longer is asked again. */
 #define MAKE_TOPIC_MS 5000
@@ -24,17 +24,14 @@
 #define PROBE_DOWN_MS      250
 #define BIRTH_RETRY_MS     5000
 
-/* A cluster id is 22 characters (base64 of a UUID); others may be chosen by hand. */
-#define CLUSTER_ID_MAX 128
-
 /* The longest wait without a reason to wake; it only bounds arithmetic. */
 #define IDLE_MS 60000
 
 struct kafka_watcher {
     struct kafka_watcher_opts opts;
     struct thread *thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct lock *lock;
+    struct wakeup changed; /* ends the thread's wait */
     atomic_bool interrupt; /* stop or retire: questions that can give up do */
 
     /* Under the lock. */
@@ -50,7 +47,7 @@ struct kafka_watcher {
     uint32_t probe_topic;
     char client_reason[KAFKA_TOPIC_REASON_MAX]; /* the client's last complaint since it was up */
     char ask_reason[KAFKA_TOPIC_REASON_MAX];    /* why the last question had no answer */
-    char cluster_id[CLUSTER_ID_MAX];            /* written once */
+    char cluster_id[KAFKA_CLUSTER_ID_MAX];      /* written once */
 };
 
 static struct mono now_mono(void)
@@ -66,8 +63,11 @@ static bool is_past(struct mono t, struct mono now)
 /* Waits for a change until t; the lock is held before and after. */
 static void wait_until(struct kafka_watcher *w, struct mono t)
 {
-    struct timespec ts = {.tv_sec = t.ns / 1000000000, .tv_nsec = t.ns % 1000000000};
-    pthread_cond_timedwait(&w->changed, &w->lock, &ts);
+    struct pollfd pfd = {.fd = w->changed.fd, .events = POLLIN};
+    lock_give(w->lock);
+    poll(&pfd, 1, mono_until_ms(now_mono(), t, IDLE_MS));
+    wakeup_clear(&w->changed);
+    lock_take(w->lock);
 }
 
 /* Why nobody is connected; the client knows it best ("Connection refused"). */
@@ -86,28 +86,24 @@ static void note_down(struct kafka_watcher *w, const char *reason)
     w->probe_at = mono_add_ms(now_mono(), PROBE_DOWN_MS);
 }
 
-static void note_cluster_id(struct kafka_watcher *w)
+static void note_cluster_id(struct kafka_watcher *w, const char *id)
 {
-    char *id = rd_kafka_clusterid(w->client, 0);
-    if (!id)
-        return;
     if (!w->cluster_id[0])
         snprintf(w->cluster_id, sizeof w->cluster_id, "%s", id);
-    else if (strncmp(w->cluster_id, id, sizeof w->cluster_id - 1) != 0)
+    else if (id[0] && strcmp(w->cluster_id, id) != 0)
         log_error("kafka.cluster_changed", LOG_S("was", w->cluster_id), LOG_S("now", id));
-    rd_kafka_mem_free(w->client, id);
 }
 
-static void note_up(struct kafka_watcher *w)
+static void note_up(struct kafka_watcher *w, const char *cluster_id)
 {
     uint32_t unused = 0;
     bool has_ready = kafka_topics_next_ready(w->topics, &unused);
     w->probe_at = mono_add_ms(now_mono(), has_ready ? PROBE_CONNECTED_MS : PROBE_LIST_MS);
-    if (w->is_connected)
+    if (w->is_connected && w->cluster_id[0])
         return;
     w->is_connected = true;
     w->client_reason[0] = '\0';
-    note_cluster_id(w);
+    note_cluster_id(w, cluster_id);
     wakeup_signal(w->opts.wake);
 }
 
@@ -117,9 +113,9 @@ static struct kafka_answer ask(struct kafka_watcher *w, uint32_t index)
 {
     rd_kafka_t *rk = w->client;
     const char *name = kafka_topics_name(w->topics, index);
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     struct kafka_answer a = kafka_admin_ask(rk, name, KAFKA_WATCHER_ASK_MS);
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     return a;
 }
 
@@ -128,13 +124,13 @@ static struct kafka_answer make(struct kafka_watcher *w, uint32_t index)
     rd_kafka_t *rk = w->client;
     struct kafka_admin_topic wanted = {kafka_topics_name(w->topics, index), w->opts.partitions,
                                        w->opts.replication_factor};
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     struct kafka_answer a = kafka_admin_make_topic(rk, &wanted, MAKE_TOPIC_MS, &w->interrupt);
     if (a.kind == KAFKA_ANSWER_YES)
         log_info("kafka.topic_created", LOG_S("topic", wanted.name),
                  LOG_I("partitions", wanted.partitions),
                  LOG_I("replication_factor", wanted.replication_factor));
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     return a;
 }
 
@@ -176,7 +172,7 @@ static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_an
     if (was != kafka_topics_state(w->topics, index, &unused))
         wakeup_signal(w->opts.wake);
     /* Last: how soon it probes depends on whether a topic is ready. */
-    note_up(w);
+    note_up(w, a->cluster_id);
 }
 
 static void ask_and_apply(struct kafka_watcher *w, uint32_t index)
@@ -205,15 +201,15 @@ static void probe(struct kafka_watcher *w)
         return;
     }
     rd_kafka_t *rk = w->client;
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     struct kafka_answer a = kafka_admin_ping(rk, KAFKA_WATCHER_ASK_MS);
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     if (!w->client || w->is_stopping)
         return;
     if (a.kind == KAFKA_ANSWER_UNREACHABLE)
         note_down(w, a.reason);
     else
-        note_up(w);
+        note_up(w, a.cluster_id);
 }
 
 /* ------------------------------------------------------------------------- the client's life */
@@ -233,9 +229,9 @@ static void bury(struct kafka_watcher *w)
 {
     rd_kafka_t *rk = w->retired;
     w->retired = NULL;
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     rd_kafka_destroy(rk);
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     atomic_store(&w->interrupt, w->is_stopping);
 }
 
@@ -243,9 +239,9 @@ static void give_birth(struct kafka_watcher *w)
 {
     struct err e;
     rd_kafka_t *rk;
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     enum status st = make_client(&rk, w->opts.conf, &e);
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     if (st) {
         log_error("kafka.producer_failed", LOG_S("reason", e.text));
         note_down(w, e.text);
@@ -294,23 +290,10 @@ static void step(struct kafka_watcher *w)
 static void run(void *arg)
 {
     struct kafka_watcher *w = arg;
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     while (!w->is_stopping)
         step(w);
-    pthread_mutex_unlock(&w->lock);
-}
-
-static enum status init_sync(struct kafka_watcher *w, struct err *e)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    int rc = pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
-    if (rc)
-        return err_set_errno(e, ST_NO_MEM, rc, "Kafka watcher");
-    pthread_mutex_init(&w->lock, NULL);
-    return ST_OK;
+    lock_give(w->lock);
 }
 
 enum status kafka_watcher_create(struct kafka_watcher **out, const struct kafka_watcher_opts *opts,
@@ -323,9 +306,10 @@ enum status kafka_watcher_create(struct kafka_watcher **out, const struct kafka_
     w->opts = *opts;
     w->probe_at = now_mono();
     snprintf(w->ask_reason, sizeof w->ask_reason, "no broker has answered yet");
-    st = init_sync(w, e);
+    st = wakeup_init(&w->changed, e);
     if (st)
         goto out_free;
+    w->lock = lock_create();
     w->topics = kafka_topics_create();
     if (!w->topics) {
         st = err_set(e, ST_NO_MEM, "Kafka watcher: out of memory");
@@ -345,8 +329,8 @@ out_client:
 out_topics:
     kafka_topics_destroy(w->topics);
 out_sync:
-    pthread_mutex_destroy(&w->lock);
-    pthread_cond_destroy(&w->changed);
+    lock_destroy(w->lock);
+    wakeup_fini(&w->changed);
 out_free:
     free(w);
     return st;
@@ -356,19 +340,19 @@ void kafka_watcher_destroy(struct kafka_watcher *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     w->is_stopping = true;
     atomic_store(&w->interrupt, true);
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+    wakeup_signal(&w->changed);
+    lock_give(w->lock);
     thread_join(w->thread);
     if (w->retired)
         rd_kafka_destroy(w->retired);
     if (w->client)
         rd_kafka_destroy(w->client);
     kafka_topics_destroy(w->topics);
-    pthread_mutex_destroy(&w->lock);
-    pthread_cond_destroy(&w->changed);
+    lock_destroy(w->lock);
+    wakeup_fini(&w->changed);
     free(w);
 }
 
@@ -376,32 +360,32 @@ void kafka_watcher_destroy(struct kafka_watcher *w)
 
 rd_kafka_t *kafka_watcher_client(struct kafka_watcher *w)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     rd_kafka_t *rk = w->client;
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     return rk;
 }
 
 void kafka_watcher_retire(struct kafka_watcher *w, int delay_ms)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     CHECK(w->client && !w->retired);
     w->retired = w->client;
     w->client = NULL;
     w->birth_at = mono_add_ms(now_mono(), delay_ms);
     kafka_topics_set_unknown(w->topics, now_mono());
     atomic_store(&w->interrupt, true);
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+    wakeup_signal(&w->changed);
+    lock_give(w->lock);
 }
 
 void kafka_watcher_alarm(struct kafka_watcher *w, struct mono when)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     w->is_alarm_set = true;
     w->alarm_at = when;
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+    wakeup_signal(&w->changed);
+    lock_give(w->lock);
 }
 
 enum publisher_topic kafka_watcher_topic(struct kafka_watcher *w, const char *name, uint32_t *index,
@@ -410,7 +394,7 @@ enum publisher_topic kafka_watcher_topic(struct kafka_watcher *w, const char *na
     struct err e;
     const char *why;
     enum publisher_topic state = PUBLISHER_TOPIC_MISSING;
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     size_t known = kafka_topics_count(w->topics);
     if (kafka_topics_find(w->topics, name, now_mono(), index, &e)) {
         *index = UINT32_MAX;
@@ -422,41 +406,41 @@ enum publisher_topic kafka_watcher_topic(struct kafka_watcher *w, const char *na
         snprintf(reason, KAFKA_TOPIC_REASON_MAX, "%s", why);
     }
     if (kafka_topics_count(w->topics) != known)
-        pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+        wakeup_signal(&w->changed);
+    lock_give(w->lock);
     return state;
 }
 
 void kafka_watcher_hold(struct kafka_watcher *w, uint32_t topic, const char *reason, int hold_ms)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     kafka_topics_set_held(w->topics, topic, reason, mono_add_ms(now_mono(), hold_ms));
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+    wakeup_signal(&w->changed);
+    lock_give(w->lock);
 }
 
 void kafka_watcher_tell(struct kafka_watcher *w, bool is_down, const char *reason)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     if (is_down)
         note_down(w, NULL);
     else
         snprintf(w->client_reason, sizeof w->client_reason, "%s", reason);
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
+    wakeup_signal(&w->changed);
+    lock_give(w->lock);
 }
 
 const char *kafka_watcher_cluster_id(struct kafka_watcher *w)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     bool is_known = w->cluster_id[0] != '\0';
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
     return is_known ? w->cluster_id : NULL;
 }
 
 void kafka_watcher_state(struct kafka_watcher *w, bool *connected, char *line, size_t size)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_take(w->lock);
     *connected = w->is_connected && w->client;
     if (!w->client)
         snprintf(line, size, "making a new producer");
@@ -464,5 +448,5 @@ void kafka_watcher_state(struct kafka_watcher *w, bool *connected, char *line, s
         snprintf(line, size, "connected to cluster %s", w->cluster_id[0] ? w->cluster_id : "-");
     else
         snprintf(line, size, "no broker reachable: %s", down_reason(w));
-    pthread_mutex_unlock(&w->lock);
+    lock_give(w->lock);
 }

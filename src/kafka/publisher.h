@@ -93,6 +93,12 @@ struct publisher_ops {
     /* Waits up to timeout_ms until everything queued is reported (on_report as in poll). */
     void (*flush)(struct publisher *p, int timeout_ms,
                   void (*on_report)(void *arg, const struct publisher_report *), void *arg);
+    /*
+     * Everything without a report comes back as PUBLISHER_RETRY from a next poll, as after a fatal
+     * error: so that nothing queued goes out after a pause. NULL: the implementation queues
+     * nothing.
+     */
+    void (*abandon)(struct publisher *p);
     /* Readable when poll has something to do, or a topic or the connection changed; the same
      * descriptor as long as p. -1 when there is no such descriptor. */
     int (*wait_fd)(struct publisher *p);

@@ -8,7 +8,8 @@
 
 #include "base/log.h"
 #include "base/thread.h"
-#include "relay/lane_ring.h"
+#include "relay/forwarder_view.h"
+#include "relay/lane.h"
 #include "relay/record.h"
 #include "relay/settle.h"
 
@@ -18,41 +19,26 @@
  * that is going down. */
 #define RETRY_MS 100
 
+/* How old the view of other threads may get. */
+#define VIEW_MS 200
+/* How long records of a paused lane may be in the air before the publisher is told to give them
+ * back: a broker that returns must not get what was paused meanwhile. */
+#define PAUSE_GRACE_MS 500
+
 /* How often a wait is cut short while something may change without a wake-up. */
 #define LOOK_AGAIN_MS 50
 
 /* A report's tag: the lane's place in the table above the record's serial in its ring. */
 #define TAG_SERIAL_BITS 48
 
-enum lane_state {
-    LANE_OPEN,    /* records go */
-    LANE_TOPIC,   /* its topic is not ready */
-    LANE_COOLING, /* waits until retry_at after a failure */
-};
-
-struct lane {
-    struct journal_lane info;
-    struct lane_ring *ring;
-    enum lane_state state;
-    struct mono retry_at;
-    int64_t cursor;                 /* the floor of reading when the ring is empty */
-    int64_t mark;                   /* committed: records up to it may go */
-    int64_t mark_asked;             /* under way */
-    int64_t repeat_until;           /* rows up to it may have been sent by the process before */
-    bool may_have_rows;             /* a read might find more */
-    char reason[SETTLE_REASON_MAX]; /* why it waits; empty when it does not */
-    char park_reason[SETTLE_REASON_MAX]; /* why its last entry to park is one */
-    struct metric *published;
-    struct metric *parked;
-    struct metric *retried;
-    struct metric *labelled;
-};
-
 struct forwarder {
     struct forwarder_opts opts;
     struct thread_owner owner;
     struct wakeup wakeup;
     _Atomic bool notified;
+    _Atomic bool pauses_changed;
+    struct forwarder_view *view;
+    struct mono view_due;
     struct settle *settle;
     struct lane *lanes[JOURNAL_LANES_MAX];
     size_t lane_count;
@@ -93,12 +79,6 @@ static struct metric *lane_metric(struct metric_family *family, const struct jou
     return metric_child(family, slice_of(lane->source_name), slice_of(lane->topic), slice_of(""));
 }
 
-/* Reasons are for people: a long one is cut. */
-static void set_reason(char out[SETTLE_REASON_MAX], const char *reason)
-{
-    snprintf(out, SETTLE_REASON_MAX, "%.*s", SETTLE_REASON_MAX - 1, reason ? reason : "");
-}
-
 static void count(struct metric *m)
 {
     if (m)
@@ -108,29 +88,20 @@ static void count(struct metric *m)
 static void on_lane(void *arg, const struct journal_lane *info)
 {
     struct forwarder *f = arg;
-    struct lane *lane = calloc(1, sizeof *lane);
-    struct lane_ring *ring = lane_ring_create(f->opts.lane_in_flight);
-    if (!lane || !ring || f->lane_count == JOURNAL_LANES_MAX) {
+    struct lane *lane = lane_create(info, f->opts.lane_in_flight, f->start_seq);
+    if (!lane || f->lane_count == JOURNAL_LANES_MAX) {
         struct err e;
         err_set(&e, ST_NO_MEM, "lane %s: out of memory", info->topic);
         die(f, &e);
-        free(lane);
-        lane_ring_destroy(ring);
+        lane_destroy(lane);
         return;
     }
-    lane->info = *info;
-    lane->ring = ring;
-    lane->cursor = info->cursor;
-    lane->mark = lane->mark_asked = info->mark;
-    /* What came in after the start was sent by nobody before. */
-    lane->repeat_until = info->mark < f->start_seq ? info->mark : f->start_seq;
-    lane->state = LANE_TOPIC;
-    lane->may_have_rows = true;
     lane->published = lane_metric(f->published, info);
     lane->parked = lane_metric(f->parked, info);
     lane->retried = lane_metric(f->retried, info);
     lane->labelled = lane_metric(f->labelled, info);
     f->lanes[f->lane_count++] = lane;
+    f->pauses_changed = true;
 }
 
 static void find_lanes(struct forwarder *f)
@@ -145,9 +116,7 @@ static void find_lanes(struct forwarder *f)
 
 static void cool(struct forwarder *f, struct lane *lane, int ms, const char *reason)
 {
-    lane->state = LANE_COOLING;
-    lane->retry_at = mono_add_ms(clock_mono(f->opts.clock), ms);
-    set_reason(lane->reason, reason);
+    lane_cool(lane, mono_add_ms(clock_mono(f->opts.clock), ms), reason);
 }
 
 static void on_report(void *arg, const struct publisher_report *report)
@@ -162,7 +131,7 @@ static void on_report(void *arg, const struct publisher_report *report)
         break;
     case PUBLISHER_REJECTED:
         state = LANE_TO_PARK;
-        set_reason(lane->park_reason, report->reason);
+        lane_set_reason(lane->park_reason, report->reason);
         break;
     case PUBLISHER_RETRY:
     case PUBLISHER_DENIED:
@@ -217,11 +186,8 @@ static void advance(struct forwarder *f, struct lane *lane)
 static bool is_open(struct forwarder *f, struct lane *lane)
 {
     const char *reason = NULL;
-    if (lane->state == LANE_COOLING) {
-        if (clock_mono(f->opts.clock).ns < lane->retry_at.ns)
-            return false;
-        lane->state = LANE_TOPIC;
-    }
+    if (lane->state == LANE_PAUSED || lane_is_cooling(lane, clock_mono(f->opts.clock)))
+        return false;
     switch (f->opts.publisher->ops->topic(f->opts.publisher, lane->info.topic, &reason)) {
     case PUBLISHER_TOPIC_READY:
         if (lane->state != LANE_OPEN)
@@ -239,7 +205,7 @@ static bool is_open(struct forwarder *f, struct lane *lane)
         break;
     }
     lane->state = LANE_TOPIC;
-    set_reason(lane->reason, reason ? reason : "the topic is being looked up");
+    lane_set_reason(lane->reason, reason ? reason : "the topic is being looked up");
     return false;
 }
 
@@ -270,13 +236,16 @@ static bool send_row(struct forwarder *f, size_t index, const struct journal_row
     struct err e = {0};
     uint64_t serial;
     bool repeat;
+    /* A read for a resend can reach beyond the rows that the ring holds. */
+    if (lane_ring_is_at_tail(lane->ring) && lane_ring_room(lane->ring) == 0)
+        return false;
     if (!is_marked(f, lane, row->seq))
         return false;
     if (!lane_ring_offer(lane->ring, row->seq, &serial))
         return true;
     repeat = row->seq <= lane->repeat_until || lane_ring_is_repeat(lane->ring);
     if (!row->intact) {
-        set_reason(lane->park_reason, "checksum mismatch: the row is damaged");
+        lane_set_reason(lane->park_reason, "checksum mismatch: the row is damaged");
         lane_ring_step(lane->ring, LANE_TO_PARK);
         return true;
     }
@@ -291,7 +260,7 @@ static bool send_row(struct forwarder *f, size_t index, const struct journal_row
         return true;
     case ST_TOO_BIG:
     case ST_BAD_INPUT:
-        set_reason(lane->park_reason, e.text);
+        lane_set_reason(lane->park_reason, e.text);
         lane_ring_step(lane->ring, LANE_TO_PARK);
         return true;
     case ST_FULL:
@@ -312,7 +281,8 @@ static bool send_slice(struct forwarder *f, size_t index)
     struct err e = {0};
     size_t want, count;
     bool all_sent = true;
-    if (!(lane->may_have_rows || resend) || !(room || resend) || !is_open(f, lane))
+    if (!(lane->may_have_rows || resend) || !(room || resend) || !is_open(f, lane) ||
+        lane_ring_must_wait(lane->ring))
         return false;
     want = resend ? lane_ring_count(lane->ring) : room;
     if (want > f->opts.read_rows_max)
@@ -330,6 +300,65 @@ static bool send_slice(struct forwarder *f, size_t index)
     journal_rows_free(rows);
     advance(f, lane);
     return all_sent && count > 0;
+}
+
+/* ---- pauses ---- */
+
+struct paused_set {
+    struct forwarder *f;
+    bool paused[JOURNAL_LANES_MAX];
+};
+
+static void on_pause(void *arg, const struct journal_pause *pause)
+{
+    struct paused_set *set = arg;
+    for (size_t i = 0; i < set->f->lane_count; i++)
+        set->paused[i] |= lane_is_in_scope(set->f->lanes[i], pause->scope);
+}
+
+static void read_pauses(struct forwarder *f)
+{
+    struct paused_set set = {.f = f};
+    struct err e = {0};
+    if (journal_read_pauses(f->opts.reader, on_pause, &set, &e) != ST_OK) {
+        die(f, &e);
+        return;
+    }
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct lane *lane = f->lanes[i];
+        if (lane_set_paused(lane, set.paused[i], clock_mono(f->opts.clock)))
+            log_info(set.paused[i] ? "forwarder.lane_paused" : "forwarder.lane_resumed",
+                     LOG_S("topic", lane->info.topic), LOG_S("source", lane->info.source_name));
+    }
+}
+
+/*
+ * What a paused lane still has in the air waits in the client library for a broker. After a grace
+ * time the publisher gives everything back, other lanes send theirs again, and what is paused stays
+ * here.
+ */
+static void recall_paused(struct forwarder *f)
+{
+    struct mono now = clock_mono(f->opts.clock);
+    if (!f->opts.publisher->ops->abandon)
+        return;
+    for (size_t i = 0; i < f->lane_count; i++) {
+        struct lane *lane = f->lanes[i];
+        if (lane->state != LANE_PAUSED || !lane_ring_in_air(lane->ring) ||
+            now.ns < mono_add_ms(lane->paused_at, PAUSE_GRACE_MS).ns)
+            continue;
+        log_info("forwarder.paused_records_recalled", LOG_S("topic", lane->info.topic),
+                 LOG_I("records", lane_ring_in_air(lane->ring)));
+        f->opts.publisher->ops->abandon(f->opts.publisher);
+        lane->paused_at = now;
+        return;
+    }
+}
+
+void forwarder_reload_pauses(struct forwarder *f)
+{
+    f->pauses_changed = true;
+    forwarder_notify(f);
 }
 
 /* ---- the cluster ---- */
@@ -356,6 +385,31 @@ static bool cluster_is_right(struct forwarder *f)
     return !f->wrong_cluster;
 }
 
+/* ---- the view of others ---- */
+
+static void publish_view(struct forwarder *f)
+{
+    struct mono now = clock_mono(f->opts.clock);
+    struct forwarder_kafka_view kafka = {.wrong_cluster = f->wrong_cluster};
+    if (now.ns < f->view_due.ns)
+        return;
+    f->view_due = mono_add_ms(now, VIEW_MS);
+    snprintf(kafka.cluster_id, sizeof kafka.cluster_id, "%s", f->cluster_id);
+    lane_set_reason(kafka.state,
+                    f->opts.publisher->ops->state(f->opts.publisher, &kafka.connected));
+    forwarder_view_publish(f->view, f->lanes, f->lane_count, &kafka);
+}
+
+size_t forwarder_view(struct forwarder *f, struct forwarder_lane_view *out, size_t max)
+{
+    return forwarder_view_lanes(f->view, out, max);
+}
+
+void forwarder_kafka(struct forwarder *f, struct forwarder_kafka_view *out)
+{
+    forwarder_view_kafka(f->view, out);
+}
+
 /* ---- turns ---- */
 
 bool forwarder_step(struct forwarder *f)
@@ -371,6 +425,9 @@ bool forwarder_step(struct forwarder *f)
         for (size_t i = 0; i < f->lane_count; i++)
             f->lanes[i]->may_have_rows = true;
     }
+    if (!f->dead && atomic_exchange(&f->pauses_changed, false))
+        read_pauses(f);
+    recall_paused(f);
     /* A small slice of each lane in turn: a deep backlog in one must not keep the others waiting.
      */
     for (size_t i = 0; i < f->lane_count && !f->dead; i++) {
@@ -379,6 +436,7 @@ bool forwarder_step(struct forwarder *f)
             again |= send_slice(f, i);
     }
     settle_submit(f->settle, clock_mono(f->opts.clock));
+    publish_view(f);
     return again && !f->dead;
 }
 
@@ -389,7 +447,9 @@ static bool must_look_again(const struct forwarder *f)
     if (f->opts.bind_cluster && !f->cluster_checked && f->lane_count)
         return true;
     for (size_t i = 0; i < f->lane_count; i++)
-        if (f->lanes[i]->state != LANE_OPEN && f->lanes[i]->may_have_rows)
+        if (f->lanes[i]->state == LANE_PAUSED
+                ? lane_ring_in_air(f->lanes[i]->ring) > 0
+                : f->lanes[i]->state != LANE_OPEN && f->lanes[i]->may_have_rows)
             return true;
     return settle_is_pending(f->settle);
 }
@@ -473,7 +533,9 @@ enum status forwarder_create(struct forwarder **out, const struct forwarder_opts
     f->wakeup.fd = -1;
     f->notified = true;
     create_metrics(f, opts->metrics);
-    st = wakeup_init(&f->wakeup, e);
+    f->pauses_changed = true;
+    f->view = forwarder_view_create();
+    st = f->view ? wakeup_init(&f->wakeup, e) : err_set(e, ST_NO_MEM, "forwarder: out of memory");
     if (st == ST_OK)
         st = settle_create(&f->settle, opts->committer, &f->wakeup, e);
     if (st == ST_OK)
@@ -500,10 +562,9 @@ void forwarder_destroy(struct forwarder *f)
     if (!f)
         return;
     settle_destroy(f->settle);
-    for (size_t i = 0; i < f->lane_count; i++) {
-        lane_ring_destroy(f->lanes[i]->ring);
-        free(f->lanes[i]);
-    }
+    for (size_t i = 0; i < f->lane_count; i++)
+        lane_destroy(f->lanes[i]);
+    forwarder_view_destroy(f->view);
     wakeup_fini(&f->wakeup);
     free(f);
 }

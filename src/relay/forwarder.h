@@ -65,6 +65,32 @@ void forwarder_finish(struct forwarder *f, int timeout_ms);
 /* A settlement is under way or due: the simulation drives the committer until this is false. */
 bool forwarder_is_settling(const struct forwarder *f);
 
+/* The pauses in the journal changed: they are read anew at the next step. Any thread. */
+void forwarder_reload_pauses(struct forwarder *f);
+
+/* ---- what it is doing; any thread; at most VIEW_MS old ---- */
+
+struct forwarder_lane_view {
+    int64_t id;
+    char org[64];
+    char source[64];
+    char topic[256];
+    int64_t cursor;
+    size_t in_air;     /* records handed to Kafka without a report */
+    const char *state; /* "open", "waits", "cooling", "paused" */
+    char reason[160];  /* why it is not open */
+};
+/* Copies up to max lanes; returns how many there are. */
+size_t forwarder_view(struct forwarder *f, struct forwarder_lane_view *out, size_t max);
+
+struct forwarder_kafka_view {
+    bool connected;
+    bool wrong_cluster;
+    char cluster_id[128]; /* that the cursors belong to; "" until known */
+    char state[160];      /* for people */
+};
+void forwarder_kafka(struct forwarder *f, struct forwarder_kafka_view *out);
+
 /* A read failed for good (the journal's file is damaged): the reason is in *e; the process should
  * exit. */
 bool forwarder_is_dead(const struct forwarder *f, struct err *e);

@@ -82,6 +82,16 @@ bool lane_ring_has_resend(const struct lane_ring *r)
     return r->resend_from != UINT64_MAX || r->next < r->tail;
 }
 
+bool lane_ring_must_wait(const struct lane_ring *r)
+{
+    return r->resend_from != UINT64_MAX;
+}
+
+bool lane_ring_is_at_tail(const struct lane_ring *r)
+{
+    return r->next == r->tail;
+}
+
 int64_t lane_ring_read_after(const struct lane_ring *r, int64_t floor)
 {
     if (r->next < r->tail)

@@ -47,6 +47,11 @@ size_t lane_ring_count(const struct lane_ring *r);
 size_t lane_ring_in_air(const struct lane_ring *r);
 /* True when entries before the tail wait to be sent again. */
 bool lane_ring_has_resend(const struct lane_ring *r);
+/* True while next cannot go back yet because reports are still to come: whatever went out now could
+ * overtake the entry that came back (promise P3), so nothing may be offered. */
+bool lane_ring_must_wait(const struct lane_ring *r);
+/* True when the next offer may only be a new row. */
+bool lane_ring_is_at_tail(const struct lane_ring *r);
 
 /* The seq behind which reading goes on: that before next (resend), or of the last entry; floor when
  * the ring is empty. */

@@ -100,7 +100,7 @@ static void on_event(const struct sim_check *c, sqlite3_stmt *s)
     const struct event *want;
     read_event(s, &ev);
     if (seq > sim_truth_last_seq(c->truth))
-        sim_truth_found(c->truth, seq, source, &ev);
+        sim_truth_found(c->truth, seq, source, &ev, c->now);
     row = sim_truth_row(c->truth, seq);
     if (!row || sim_trace_promise(c->trace))
         return;

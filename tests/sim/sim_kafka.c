@@ -22,6 +22,8 @@ struct record {
     enum publisher_outcome outcome;
     bool doomed; /* produced behind a failure that the relay had not heard of */
     bool silent; /* its report came already, or never comes */
+    bool appended;
+    bool labelled; /* as a possible duplicate */
 };
 
 struct partition {
@@ -86,7 +88,9 @@ static void append(struct sim_kafka *k, struct partition *p, struct record *r)
     p->log[p->log_count].seq = r->seq;
     p->log[p->log_count].source = r->source;
     p->log_count++;
-    sim_truth_appended(k->env.truth, r->seq);
+    r->appended = true;
+    sim_trace_note(k->env.trace, "kafka: seq %lld is in the log", (long long)r->seq);
+    sim_truth_appended(k->env.truth, r->seq, r->labelled);
 }
 
 static size_t first_queued(const struct partition *p)
@@ -108,6 +112,8 @@ static void fail_from(struct sim_kafka *k, unsigned partition, size_t at, size_t
 {
     struct partition *p = partition_at(k, partition);
     for (; at < p->count; at++) {
+        if (p->air[at].stage == STAGE_DECIDED)
+            continue;
         if (arrived > 0 && is_welcome(&k->topics[partition / SIM_PARTITIONS], &p->air[at])) {
             append(k, p, &p->air[at]);
             arrived--;
@@ -165,15 +171,17 @@ void sim_kafka_tick(struct sim_kafka *k)
 
 void sim_kafka_fail_some(struct sim_kafka *k)
 {
-    unsigned first = sim_rng_below(k->env.rng, PARTITIONS);
+    unsigned start = sim_rng_below(k->env.rng, PARTITIONS);
     for (unsigned n = 0; n < PARTITIONS; n++) {
-        unsigned i = (first + n) % PARTITIONS;
+        unsigned i = (start + n) % PARTITIONS;
         const struct partition *p = partition_at(k, i);
-        size_t at = first_queued(p);
-        if (at == p->count)
+        size_t first_waiting = first_queued(p), at, arrived;
+        if (first_waiting == p->count)
             continue;
-        at += sim_rng_below(k->env.rng, (unsigned)(p->count - at));
-        fail_from(k, i, at, k->up ? part_of(k, p->count - at) : 0);
+        at = first_waiting + sim_rng_below(k->env.rng, (unsigned)(p->count - first_waiting));
+        /* Nothing arrives before what stands in front of it. */
+        arrived = k->up && at == first_waiting ? part_of(k, p->count - at) : 0;
+        fail_from(k, i, at, arrived);
         return;
     }
 }
@@ -181,6 +189,7 @@ void sim_kafka_fail_some(struct sim_kafka *k)
 void sim_kafka_fail_all(struct sim_kafka *k)
 {
     k->broken = true;
+    k->usable_at = mono_add_ms(clock_mono(k->env.clock), RECREATE_MS);
     for (unsigned i = 0; i < PARTITIONS; i++) {
         struct partition *p = partition_at(k, i);
         size_t at = first_queued(p);
@@ -242,6 +251,14 @@ static bool has_unheard_failure(const struct partition *p)
     return false;
 }
 
+static bool is_labelled(const struct publisher_record *rec)
+{
+    for (size_t i = 0; i < rec->header_count; i++)
+        if (strcmp(rec->headers[i].name, "relay-possible-duplicate") == 0)
+            return true;
+    return false;
+}
+
 static void plant_in_queue(struct sim_kafka *k, struct partition *p, struct record *r)
 {
     if (k->plant == SIM_PLANT_CURSOR_BEFORE_DELIVERY) {
@@ -282,9 +299,12 @@ static enum status op_produce(struct publisher *pub, const struct publisher_reco
                                        .seq = seq,
                                        .source = row->content->source,
                                        .kind = row->content->kind,
+                                       .labelled = is_labelled(rec),
                                        .doomed = has_unheard_failure(p)};
     p->count++;
     k->in_air++;
+    sim_trace_note(k->env.trace, "produce seq %lld%s", (long long)seq,
+                   p->air[p->count - 1].doomed ? ", behind a failure" : "");
     plant_in_queue(k, p, &p->air[p->count - 1]);
     return ST_OK;
 }
@@ -296,6 +316,8 @@ static void report_first(struct sim_kafka *k, struct partition *p,
     struct publisher_report report = {.tag = r.tag,
                                       .outcome = r.outcome,
                                       .offset = -1,
+                                      .surely_absent =
+                                          !r.appended && sim_rng_chance(k->env.rng, 50),
                                       .reason = r.outcome == PUBLISHER_DELIVERED ? NULL : "model"};
     p->count--;
     memmove(&p->air[0], &p->air[1], p->count * sizeof p->air[0]);
@@ -305,6 +327,8 @@ static void report_first(struct sim_kafka *k, struct partition *p,
     if (r.silent || (k->plant == SIM_PLANT_LOST_REPORT && r.outcome == PUBLISHER_DELIVERED &&
                      sim_rng_chance(k->env.rng, 3)))
         return;
+    sim_trace_note(k->env.trace, "report seq %lld outcome %d", (long long)r.seq,
+                   (int)report.outcome);
     if (report.outcome == PUBLISHER_DELIVERED)
         sim_truth_reported(k->env.truth, r.seq);
     on_report(arg, &report);

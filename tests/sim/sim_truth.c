@@ -129,7 +129,7 @@ static void answered_repeat(struct sim_truth *t, struct sim_submission *s, int64
 static void answered_stored(struct sim_truth *t, struct sim_submission *s,
                             const struct sim_answer *answer)
 {
-    struct expectation x = expect(t, s->content, s->received);
+    struct expectation x = expect(t, s->content, answer->now);
     struct sim_row *row;
     if (x.must_repeat)
         sim_trace_fail(t->trace, "P9", "a repeat inside the window was stored again as seq %lld",
@@ -215,7 +215,8 @@ static bool could_be(const struct sim_submission *s, int source, const struct ev
            s->received.us == ev->received.us && slice_eq(s->content->ev.body, ev->body);
 }
 
-void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev)
+void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev,
+                     struct wall now)
 {
     struct sim_submission *s = NULL;
     struct sim_row *row;
@@ -227,7 +228,7 @@ void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct 
                        (long long)seq);
         return;
     }
-    if (expect(t, s->content, s->received).must_repeat)
+    if (expect(t, s->content, now).must_repeat)
         sim_trace_fail(t->trace, "P9", "a repeat inside the window is stored again as seq %lld",
                        (long long)seq);
     row = add_row(t, seq, s->content);
@@ -321,13 +322,16 @@ int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *r
     return seq;
 }
 
-void sim_truth_appended(struct sim_truth *t, int64_t seq)
+void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled)
 {
     struct sim_row *row = sim_truth_row(t, seq);
     const struct sim_content *content;
     int64_t *last;
     CHECK(row);
     content = row->content;
+    if (row->in_kafka && !labelled)
+        sim_trace_fail(t->trace, "P9", "seq %lld is in the log twice and not labelled",
+                       (long long)seq);
     if (row->in_kafka)
         return;
     row->in_kafka = true;

@@ -64,10 +64,11 @@ void sim_truth_begin(struct sim_truth *t, int64_t window_ms);
 int sim_truth_submit(struct sim_truth *t, const struct sim_content *content, struct wall now);
 const struct sim_submission *sim_truth_submission(const struct sim_truth *t, int number);
 
-/* How a submission was answered. For ST_OK out says what was stored and base when the batch's first
- * id was received. */
+/* How a submission was answered, and when. For ST_OK out says what was stored and base when the
+ * batch's first id was received. */
 struct sim_answer {
     enum status status;
+    struct wall now;
     struct journal_appended out;
     struct wall base;
 };
@@ -85,7 +86,8 @@ int sim_truth_submission_count(const struct sim_truth *t);
 struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq);
 /* A row of the journal that nobody was told of: makes it known, or fails when no sender can have
  * sent it. */
-void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev);
+void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev,
+                     struct wall now);
 /* Nothing unknown was left: what was not found was never stored. */
 void sim_truth_all_found(struct sim_truth *t);
 
@@ -95,8 +97,8 @@ void sim_truth_all_found(struct sim_truth *t);
  */
 int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
                            const char *journal_id);
-/* The record of this row is in the log now. */
-void sim_truth_appended(struct sim_truth *t, int64_t seq);
+/* The record of this row is in the log now; labelled: as a possible duplicate. */
+void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled);
 /* The relay has heard that it is. */
 void sim_truth_reported(struct sim_truth *t, int64_t seq);
 

@@ -268,6 +268,15 @@ bool sim_world_is_dying(const struct sim_world *w)
 
 /* ---- end ---- */
 
+/* A window cut short by its bound on ids is a promise less. */
+static void note_window(const struct sim_world *w)
+{
+    struct journal_figures figures;
+    journal_figures(w->journal, &figures);
+    if (figures.window_short)
+        sim_truth_window_short(w->env.truth);
+}
+
 static void drain(struct sim_world *w)
 {
     if (!w->committer)
@@ -279,18 +288,14 @@ static void drain(struct sim_world *w)
 
 static void take_down(struct sim_world *w)
 {
-    struct journal_figures figures;
     w->running = false;
     drain(w);
     forwarder_destroy(w->forwarder);
     committer_destroy(w->committer);
     journal_reader_close(w->reader);
     keeper_destroy(w->keeper);
-    if (w->journal) {
-        journal_figures(w->journal, &figures);
-        if (figures.window_short)
-            sim_truth_window_short(w->env.truth);
-    }
+    if (w->journal)
+        note_window(w);
     journal_close(w->journal);
     metrics_destroy(w->metrics);
     w->forwarder = NULL;
@@ -332,7 +337,8 @@ void sim_world_stop(struct sim_world *w)
 static void tell(struct job *j, enum status status)
 {
     struct sim_world *w = j->world;
-    struct sim_answer answer = {status, j->out, w->batch_base};
+    note_window(w);
+    struct sim_answer answer = {status, w->wall, j->out, w->batch_base};
     sim_trace_note(w->env.trace, "answer #%d: %s seq %lld%s%s", j->number, status_name(status),
                    (long long)j->out.seq, j->out.duplicate ? " duplicate" : "",
                    j->out.conflict ? " conflict" : "");
@@ -424,11 +430,18 @@ static struct sim_check check_of(const struct sim_world *w, bool is_final)
                               .is_final = is_final};
 }
 
-bool sim_world_is_quiet(struct sim_world *w)
+const char *sim_world_unrest(struct sim_world *w)
 {
     const struct sim_check c = check_of(w, false);
-    return committer_depth(w->committer) == 0 && sim_kafka_is_idle(w->env.kafka) &&
-           !forwarder_is_settling(w->forwarder) && sim_check_is_drained(&c);
+    if (committer_depth(w->committer) > 0)
+        return "jobs wait for the committer";
+    if (!sim_kafka_is_idle(w->env.kafka))
+        return "records are in the air";
+    if (forwarder_is_settling(w->forwarder))
+        return "a settlement is due";
+    if (!sim_check_is_drained(&c))
+        return "events are not published";
+    return NULL;
 }
 
 void sim_world_check(struct sim_world *w, bool is_final)

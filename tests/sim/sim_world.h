@@ -71,8 +71,9 @@ void sim_world_advance(struct sim_world *w, int64_t ms);
 /* Bytes that the file system has left for the relay; MEMVFS_UNLIMITED: many. */
 void sim_world_limit_disk(struct sim_world *w, uint64_t bytes);
 
-/* Everybody is answered, everything is in Kafka or parked, every cursor says so. */
-bool sim_world_is_quiet(struct sim_world *w);
+/* NULL when everybody is answered, everything is in Kafka or parked and every cursor says so; else
+ * what is not at rest. */
+const char *sim_world_unrest(struct sim_world *w);
 /* The checks of sim_check.h; final when everything was healed and is quiet. */
 void sim_world_check(struct sim_world *w, bool is_final);
 

@@ -244,6 +244,42 @@ static void stop_answers_each_suspended_request_with_503(void **state)
     rig_free(r);
 }
 
+struct reader {
+    int fd;
+    atomic_size_t bytes;
+};
+
+static void read_to_the_end(void *arg)
+{
+    struct reader *r = arg;
+    char buf[65536];
+    ssize_t n;
+    while ((n = recv(r->fd, buf, sizeof buf, 0)) > 0)
+        atomic_fetch_add(&r->bytes, (size_t)n);
+}
+
+static void stop_waits_for_answers_to_be_written(void **state)
+{
+    struct rig *r = rig_of(NULL);
+    struct reader reader = {.fd = kit_connect(http_server_port(r->server))};
+    struct thread *thread;
+    struct err e;
+    (void)state;
+    assert_int_equal(send(reader.fd, KIT_GET("/big"), strlen(KIT_GET("/big")), 0),
+                     (int)strlen(KIT_GET("/big")));
+    /* Once the first byte is here, more than the sockets hold is still to be written. */
+    struct pollfd p = {reader.fd, POLLIN, 0};
+    assert_int_equal(poll(&p, 1, KIT_DEADLINE_MS), 1);
+    assert_int_equal(thread_start(&thread, "reader", read_to_the_end, &reader, &e), ST_OK);
+    rig_stop_answerer(r);
+    http_server_stop(r->server, KIT_DEADLINE_MS);
+    r->server = NULL;
+    thread_join(thread);
+    close(reader.fd);
+    assert_true(atomic_load(&reader.bytes) > KIT_BIG_BYTES);
+    rig_free(r);
+}
+
 /* Answers race with the deadline: each client gets exactly one answer, 200 or 503. */
 static void survives_answers_at_the_deadline(void **state)
 {
@@ -333,6 +369,7 @@ int main(void)
         cmocka_unit_test(copies_the_reply_of_an_answer),
         cmocka_unit_test(drains_open_connections_and_lets_the_suspended_finish),
         cmocka_unit_test(stop_answers_each_suspended_request_with_503),
+        cmocka_unit_test(stop_waits_for_answers_to_be_written),
         cmocka_unit_test(survives_answers_at_the_deadline),
         cmocka_unit_test(survives_answers_while_stopping),
     };

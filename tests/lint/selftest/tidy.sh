@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables come from lint_selftest
 compile_commands() {
     local file
     mkdir -p "$tree/build/dev"

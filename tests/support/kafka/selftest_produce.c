@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void must(const char *what, rd_kafka_error_t *error)
 {
@@ -24,18 +25,29 @@ static void must(const char *what, rd_kafka_error_t *error)
     }
 }
 
-static void produce(rd_kafka_t *rk, const char *topic, const void *key, size_t key_len,
-                    const void *value, size_t value_len, rd_kafka_headers_t *headers)
+struct bytes {
+    const void *ptr;
+    size_t len;
+};
+
+static struct bytes text(const char *s)
 {
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_len),
-        RD_KAFKA_V_VALUE((void *)value, value_len), RD_KAFKA_V_TIMESTAMP(1700000000123),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (code) {
-        (void)fprintf(stderr, "selftest_produce: %s\n", rd_kafka_err2str(code));
-        exit(1);
-    }
+    return (struct bytes){s, strlen(s)};
+}
+
+static void produce(rd_kafka_t *rk, const char *topic, struct bytes key, struct bytes value,
+                    rd_kafka_headers_t *headers)
+{
+    rd_kafka_vu_t record[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)key.ptr, key.len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)value.ptr, value.len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = 1700000000123},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    must("produce", rd_kafka_produceva(rk, record, sizeof record / sizeof record[0]));
 }
 
 static rd_kafka_headers_t *odd_headers(const char *bytes, size_t len)
@@ -50,16 +62,16 @@ static rd_kafka_headers_t *odd_headers(const char *bytes, size_t len)
 
 static rd_kafka_t *connect_to(const char *bootstrap)
 {
-    char text[512];
+    char reason[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, text, sizeof text) ||
-        rd_kafka_conf_set(conf, "transactional.id", "selftest", text, sizeof text)) {
-        (void)fprintf(stderr, "selftest_produce: %s\n", text);
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason) ||
+        rd_kafka_conf_set(conf, "transactional.id", "selftest", reason, sizeof reason)) {
+        (void)fprintf(stderr, "selftest_produce: %s\n", reason);
         exit(1);
     }
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (!rk) {
-        (void)fprintf(stderr, "selftest_produce: %s\n", text);
+        (void)fprintf(stderr, "selftest_produce: %s\n", reason);
         exit(1);
     }
     return rk;
@@ -76,23 +88,25 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *topic = argv[2];
+    const struct bytes every = {all, sizeof all};
+    const struct bytes none = {NULL, 0};
     rd_kafka_t *rk = connect_to(argv[1]);
     must("init", rd_kafka_init_transactions(rk, 20000));
     must("begin", rd_kafka_begin_transaction(rk));
-    produce(rk, topic, all, sizeof all, all, sizeof all, odd_headers(all, sizeof all));
-    produce(rk, topic, NULL, 0, NULL, 0, odd_headers("\xff", 1));
-    produce(rk, topic, "", 0, "", 0, rd_kafka_headers_new(1));
+    produce(rk, topic, every, every, odd_headers(all, sizeof all));
+    produce(rk, topic, none, none, odd_headers("\xff", 1));
+    produce(rk, topic, text(""), text(""), rd_kafka_headers_new(1));
     must("commit", rd_kafka_commit_transaction(rk, 20000));
     must("begin", rd_kafka_begin_transaction(rk));
-    produce(rk, topic, "k", 1, "aborted 1", 9, rd_kafka_headers_new(1));
-    produce(rk, topic, "k", 1, "aborted 2", 9, rd_kafka_headers_new(1));
+    produce(rk, topic, text("k"), text("aborted 1"), rd_kafka_headers_new(1));
+    produce(rk, topic, text("k"), text("aborted 2"), rd_kafka_headers_new(1));
     (void)rd_kafka_flush(rk, 20000);
     must("abort", rd_kafka_abort_transaction(rk, 20000));
     must("begin", rd_kafka_begin_transaction(rk));
-    produce(rk, topic, "k", 1, "{\"n\":1}", 7, rd_kafka_headers_new(1));
+    produce(rk, topic, text("k"), text("{\"n\":1}"), rd_kafka_headers_new(1));
     must("commit", rd_kafka_commit_transaction(rk, 20000));
     must("begin", rd_kafka_begin_transaction(rk));
-    produce(rk, topic, "k", 1, "left open", 9, rd_kafka_headers_new(1));
+    produce(rk, topic, text("k"), text("left open"), rd_kafka_headers_new(1));
     (void)rd_kafka_flush(rk, 20000);
     /* No rd_kafka_destroy(): it would wait, and an open transaction is the point. */
     return 0;

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/actions.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "journal/journal_internal.h"
+
+/* Runs a statement with up to four texts and numbers bound in order; *changes may be NULL. */
+struct bound {
+    const char *text; /* NULL: number */
+    int64_t number;
+};
+
+static enum status run(struct journal *j, const char *sql, const struct bound *values, size_t n,
+                       int64_t *changes, struct err *e)
+{
+    sqlite3 *db = journal_writer(j);
+    sqlite3_stmt *s = NULL;
+    enum status st = db_prepare(db, &s, sql, e);
+    if (st != ST_OK)
+        return journal_judge(j, st);
+    for (size_t i = 0; i < n; i++) {
+        if (values[i].text)
+            sqlite3_bind_text(s, (int)i + 1, values[i].text, -1, SQLITE_STATIC);
+        else
+            sqlite3_bind_int64(s, (int)i + 1, values[i].number);
+    }
+    st = db_run(db, s, e);
+    if (st == ST_OK && changes)
+        *changes = sqlite3_changes64(db);
+    sqlite3_finalize(s);
+    return journal_judge(j, st);
+}
+
+static struct bound text(const char *value)
+{
+    return (struct bound){value, 0};
+}
+
+static struct bound number(int64_t value)
+{
+    return (struct bound){NULL, value};
+}
+
+static enum status check_by(const struct action_by *by, bool needs_why, struct err *e)
+{
+    if (!by->who[0] || strlen(by->who) > ACTION_WHO_MAX)
+        return err_set(e, ST_BAD_INPUT, "who must have 1 to %d bytes", ACTION_WHO_MAX);
+    if (strlen(by->why) > ACTION_WHY_MAX)
+        return err_set(e, ST_BAD_INPUT, "why has more than %d bytes", ACTION_WHY_MAX);
+    if (needs_why && !by->why[0])
+        return err_set(e, ST_BAD_INPUT, "why is missing: say why the event is given up");
+    return ST_OK;
+}
+
+static enum status note(struct journal *j, const struct action_by *by, const char *action,
+                        const char *target, struct err *e)
+{
+    const struct bound values[] = {number(journal_now(j).us), text(by->who), text(action),
+                                   text(target), text(by->why)};
+    return run(j, "INSERT INTO actions(at_us, who, action, target, why) VALUES(?1, ?2, ?3, ?4, ?5)",
+               values, 5, NULL, e);
+}
+
+static enum status count_of(struct journal *j, const char *sql, struct bound value, int64_t *out,
+                            struct err *e)
+{
+    sqlite3 *db = journal_writer(j);
+    sqlite3_stmt *s = NULL;
+    enum status st = db_prepare(db, &s, sql, e);
+    if (st != ST_OK)
+        return st;
+    if (value.text)
+        sqlite3_bind_text(s, 1, value.text, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_int64(s, 1, value.number);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        *out = sqlite3_column_int64(s, 0);
+    else
+        st = db_error(db, e, sql);
+    sqlite3_finalize(s);
+    return st;
+}
+
+/* A scope must name something that is there: a typing error would pause nothing, silently. */
+static enum status check_scope(struct journal *j, const char *scope, struct err *e)
+{
+    int64_t found = 0;
+    enum status st = ST_OK;
+    if (strcmp(scope, "all") == 0)
+        return ST_OK;
+    if (strncmp(scope, "source:", 7) == 0)
+        st =
+            count_of(j, "SELECT count(*) FROM sources WHERE name = ?1", text(scope + 7), &found, e);
+    else if (strncmp(scope, "lane:", 5) == 0)
+        st = count_of(j, "SELECT count(*) FROM lanes WHERE id = CAST(?1 AS INTEGER)",
+                      text(scope + 5), &found, e);
+    if (st == ST_OK && !found)
+        st =
+            err_set(e, ST_BAD_INPUT,
+                    "there is no %s: say all, source:NAME or lane:ID (gladly-relay status)", scope);
+    return st;
+}
+
+enum status action_pause(struct journal *j, const char *scope, const struct action_by *by,
+                         struct err *e)
+{
+    const struct bound values[] = {text(scope), number(journal_now(j).us), text(by->who),
+                                   text(by->why)};
+    enum status st = check_by(by, false, e);
+    if (st == ST_OK)
+        st = check_scope(j, scope, e);
+    if (st == ST_OK)
+        st = run(j,
+                 "INSERT INTO pauses(scope, since_us, who, why) VALUES(?1, ?2, ?3, ?4) "
+                 "ON CONFLICT(scope) DO NOTHING",
+                 values, 4, NULL, e);
+    return st == ST_OK ? note(j, by, "pause", scope, e) : st;
+}
+
+enum status action_resume(struct journal *j, const char *scope, const struct action_by *by,
+                          struct err *e)
+{
+    const struct bound values[] = {text(scope)};
+    int64_t changes = 0;
+    enum status st = check_by(by, false, e);
+    if (st == ST_OK)
+        st = run(j, "DELETE FROM pauses WHERE scope = ?1", values, 1, &changes, e);
+    if (st == ST_OK && !changes)
+        return err_set(e, ST_NOT_FOUND, "%s is not paused", scope);
+    return st == ST_OK ? note(j, by, "resume", scope, e) : st;
+}
+
+/* ---- parked events ---- */
+
+enum parked_state { PARKED_WAITS = 0, PARKED_REQUEUED = 1, PARKED_DISCARDED = 2 };
+
+static enum status settle_parked(struct journal *j, int64_t seq, enum parked_state state,
+                                 int64_t successor, const struct action_by *by, struct err *e)
+{
+    const struct bound values[] = {number(seq),   number(state), number(journal_now(j).us),
+                                   text(by->who), text(by->why), number(successor)};
+    char target[32];
+    int64_t changes = 0;
+    enum status st = run(j,
+                         "UPDATE parked SET state = ?2, settled_us = ?3, settled_by = ?4, "
+                         "settled_why = ?5, successor = nullif(?6, 0) WHERE seq = ?1 AND state = 0",
+                         values, 6, &changes, e);
+    if (st == ST_OK && !changes)
+        return err_set(e, ST_NOT_FOUND, "event %" PRId64 " is not parked", seq);
+    snprintf(target, sizeof target, "seq:%" PRId64, seq);
+    if (st == ST_OK)
+        st = note(j, by, state == PARKED_REQUEUED ? "requeue" : "discard", target, e);
+    return st;
+}
+
+enum status action_requeue(struct journal *j, int64_t seq, const struct event *ev, int64_t source,
+                           const struct action_by *by, int64_t *successor, struct err *e)
+{
+    struct event fresh = *ev;
+    struct journal_append append = {.ev = &fresh, .source = source, .parent = seq};
+    struct journal_appended appended;
+    enum status st = check_by(by, false, e);
+    if (st != ST_OK)
+        return st;
+    fresh.origin = EVENT_ORIGIN_REQUEUE;
+    fresh.flags &= ~(unsigned)(EVENT_QUARANTINED | EVENT_OVERSIZE | EVENT_UNROUTED);
+    if (!fresh.topic.len)
+        return err_set(e, ST_BAD_INPUT, "event %" PRId64 " has no topic: name one", seq);
+    /* No digest: a requeue is a repeat on purpose, and must not be taken for one by the window. */
+    st = journal_append(j, &append, &appended, e);
+    if (st == ST_OK)
+        st = settle_parked(j, seq, PARKED_REQUEUED, appended.seq, by, e);
+    if (st == ST_OK)
+        *successor = appended.seq;
+    return st;
+}
+
+enum status action_discard(struct journal *j, int64_t seq, const struct action_by *by,
+                           struct err *e)
+{
+    enum status st = check_by(by, true, e);
+    return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
+}
