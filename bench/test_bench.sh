@@ -121,14 +121,14 @@ same_seed_same_ids() {
 
 # Waits until the load generator has at least $1 answers, at most until its run ends.
 wait_for_answers() {
-    local sent answered other under_way
+    local answered
     while kill -0 "$load_pid" 2>/dev/null; do
         answered=0
         if [ -e "$work/kill_status" ]; then
-            read -r sent answered other under_way <"$work/kill_status" || answered=0
+            read -r _ answered _ <"$work/kill_status" || answered=0
         fi
         if [ "$answered" -ge "$1" ]; then return; fi
-        read -r -t 0.02 sent <>"$work/never" || true
+        read -r -t 0.02 <>"$work/never" || true
     done
     fail "the load ended before $1 answers"
 }

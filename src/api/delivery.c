@@ -112,8 +112,7 @@ static enum status route(struct delivery *d, const struct delivery_opts *opts)
 static enum status read_envelope(struct delivery *d, const struct delivery_opts *opts,
                                  struct err *e)
 {
-    enum status st =
-        envelope_read(&d->envelope, d->ev.body, &envelope_keys_default, &d->ev, e);
+    enum status st = envelope_read(&d->envelope, d->ev.body, &envelope_keys_default, &d->ev, e);
     if (st == ST_OK)
         d->ev.key = envelope_key(&d->envelope, routes_find(opts->routes, d->ev.type).keys);
     return st;

@@ -25,25 +25,15 @@ __attribute__((format(printf, 4, 0))) static void set(struct err *e, enum status
     vsnprintf(e->text, sizeof e->text, fmt, ap);
 }
 
-enum status err_set(struct err *e, enum status code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    set(e, code, 0, fmt, ap);
-    va_end(ap);
-    return code;
-}
-
-enum status err_set_detail(struct err *e, enum status code, int detail, const char *fmt, ...)
+void err_fill(struct err *e, enum status code, int detail, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     set(e, code, detail, fmt, ap);
     va_end(ap);
-    return code;
 }
 
-enum status err_set_errno(struct err *e, enum status code, int errno_value, const char *fmt, ...)
+void err_fill_errno(struct err *e, enum status code, int errno_value, const char *fmt, ...)
 {
     char reason[96];
     size_t used;
@@ -52,12 +42,11 @@ enum status err_set_errno(struct err *e, enum status code, int errno_value, cons
     set(e, code, errno_value, fmt, ap);
     va_end(ap);
     if (!e)
-        return code;
+        return;
     /* The GNU strerror_r may return a constant string instead of filling the buffer. */
     const char *text = strerror_r(errno_value, reason, sizeof reason);
     used = strlen(e->text);
     snprintf(e->text + used, sizeof e->text - used, ": %s", text);
-    return code;
 }
 
 enum status err_context(struct err *e, const char *fmt, ...)

@@ -41,17 +41,27 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-/* Sets *e (which may be NULL) and returns code, so that a caller can write `return err_set(...)`.
+/*
+ * err_set(e, code, fmt, ...) sets *e (e may be NULL) and is code, so that a caller can write
+ * `return err_set(...)`. A macro over a function, so that compilers and analysers see which status
+ * it is.
  */
-enum status err_set(struct err *e, enum status code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
+#define err_set(e, code, ...) (err_fill((e), (code), 0, __VA_ARGS__), err_pass(code))
 /* As err_set, and keeps the third party's number beside the text. */
-enum status err_set_detail(struct err *e, enum status code, int detail, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-
+#define err_set_detail(e, code, detail, ...) \
+    (err_fill((e), (code), (detail), __VA_ARGS__), err_pass(code))
 /* Sets *e from errno_value: "<what>: <strerror>", with detail = errno_value. */
-enum status err_set_errno(struct err *e, enum status code, int errno_value, const char *fmt, ...)
+#define err_set_errno(e, code, errno_value, ...) \
+    (err_fill_errno((e), (code), (errno_value), __VA_ARGS__), err_pass(code))
+
+/* What the macros call. */
+void err_fill(struct err *e, enum status code, int detail, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void err_fill_errno(struct err *e, enum status code, int errno_value, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+static inline enum status err_pass(enum status code)
+{
+    return code;
+}
 
 /* Puts "<context>: " before the text of *e (which may be NULL); returns e's code. */
 enum status err_context(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

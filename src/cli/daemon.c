@@ -123,8 +123,9 @@ static void run_committer(void *arg)
 {
     struct daemon *d = arg;
     enum committer_state state;
-    while ((state = committer_step(d->committer, 1000)) == COMMITTER_WORKING)
-        continue;
+    do
+        state = committer_step(d->committer, 1000);
+    while (state == COMMITTER_WORKING);
     if (state == COMMITTER_DEAD) {
         struct err e;
         err_set(&e, ST_IO, "the journal's disk failed; the reason is in the line before");

@@ -156,6 +156,13 @@ typedef enum status conf_kafka_check_fn(const char *name, const char *value, str
 
 struct conf_load_opts {
     bool demo; /* bootstrap.servers is then no longer required, but refused */
+    /*
+     * For a command that only has to find a running relay: of [journal] and [admin] everything but
+     * secrets is read, everything else is passed over and stays at its default, and nothing else is
+     * required. So neither a missing environment variable nor another user's secret file is in the
+     * way.
+     */
+    bool client;
     conf_kafka_check_fn *kafka_check; /* called for each property; NULL: none is judged */
 };
 

@@ -185,9 +185,7 @@ static void on_section(void *ctx, struct slice heading, int line)
     s = find_section(b, title);
     if (s && s->line)
         conf_errors_add(b->errs, line, title, NULL, "the section is in line %d already", s->line);
-    else if (s)
-        s->line = line;
-    else if ((s = add_named(b, kind, name, title, line)))
+    else if (s || (s = add_named(b, kind, name, title, line)))
         s->line = line;
     /* The entries of a repeated section are checked with those of the first. */
     b->current = s;
@@ -201,6 +199,16 @@ static void report(struct conf_build *b, const char *key, int line, enum status 
         b->no_mem = true;
     else if (st != ST_OK)
         conf_errors_add(b->errs, line, b->current->title, key, "%s", e->text);
+}
+
+/* Whether a client needs no more of this entry than that it is there. */
+static bool is_passed_over(const struct conf_build *b, const struct conf_option *row)
+{
+    enum conf_section_kind kind = b->current->kind;
+    if (!b->opts->client)
+        return false;
+    return (kind != CONF_SECTION_JOURNAL && kind != CONF_SECTION_ADMIN) ||
+           (row && conf_option_is_secret(row));
 }
 
 /* Fills b->value, or b->secret for a _file key, and *text with it. */
@@ -274,6 +282,8 @@ static void on_entry(void *ctx, const char *key, const char *value, int line)
     if (!s || b->no_mem)
         return;
     m = conf_option_find(s->kind, key);
+    if (is_passed_over(b, m.row))
+        return;
     if (!m.row) {
         conf_errors_add(b->errs, line, s->title, key, "unknown key");
         return;

@@ -140,9 +140,21 @@ static void check_listeners(const struct conf_build *b, const struct conf *c,
                     at->kind == CONF_SECTION_ADMIN ? "http" : "admin");
 }
 
+static void check_for_client(const struct conf_build *b, const struct conf_load_opts *opts,
+                             struct conf_errors *errs)
+{
+    for (size_t i = 0; i < conf_build_count(b); i++)
+        if (conf_build_section(b, i)->kind == CONF_SECTION_JOURNAL)
+            check_required(conf_build_section(b, i), opts, errs);
+}
+
 void conf_check(const struct conf_build *b, const struct conf *c, const struct conf_load_opts *opts,
                 struct conf_errors *errs)
 {
+    if (opts->client) {
+        check_for_client(b, opts, errs);
+        return;
+    }
     for (size_t i = 0; i < conf_build_count(b); i++) {
         const struct conf_build_section *s = conf_build_section(b, i);
         check_required(s, opts, errs);

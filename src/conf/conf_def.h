@@ -120,9 +120,15 @@
     X(PROPERTIES, "ANY.PROPERTY", properties, "value", "", "", CONF_RESTART | CONF_EXAMPLE,        \
       "Every other key with a dot goes to librdkafka as it is; at most 256 properties in all.")
 
-#define CONF_ADMIN(X)                                                    \
-    X(LISTEN, "listen", listen, "127.0.0.1:9464", "0", "", CONF_RESTART, \
-      "Address and port for health, metrics and administration; empty is off.")
+#define CONF_ADMIN(X)                                                                             \
+    X(LISTEN, "listen", listen, "127.0.0.1:9464", "0", "", CONF_RESTART,                          \
+      "Address and port for health, metrics and administration; empty is off.")                   \
+    X(TEXT, "socket", socket, "", "0", "4000", CONF_RESTART,                                      \
+      "Unix socket of the commands, mode 0600; empty: the journal's path and -admin; off: none.") \
+    X(SECRET, "token", token, "${ADMIN_TOKEN}", "16", "1024", CONF_RELOAD | CONF_EXAMPLE,         \
+      "Bearer token that may operate over listen; without tokens it serves only /metrics.")       \
+    X(SECRET, "read_token", read_token, "${ADMIN_READ_TOKEN}", "16", "1024",                      \
+      CONF_RELOAD | CONF_EXAMPLE, "Bearer token that may look at everything over listen.")
 
 #define CONF_LOG(X)                                       \
     X(LEVEL, "level", level, "info", "", "", CONF_RELOAD, \

@@ -115,6 +115,7 @@ static enum status diff_kind(const struct conf *before, const struct conf *after
         if (find_instance(before, kind, name) == conf_option_instances(before, kind))
             tell(r, CONF_ADDED, NULL);
     }
+    r->title = NULL; /* it was this function's */
     return st;
 }
 

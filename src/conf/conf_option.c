@@ -119,7 +119,7 @@ static bool match_exactly(const struct conf_option *row, struct slice key,
 /* Matches keys of which the operator chooses a part. */
 static bool match_list(const struct conf_option *row, struct slice key, struct conf_option_match *m)
 {
-    const char *dot = memchr(key.ptr, '.', key.len);
+    const char *dot = key.len ? memchr(key.ptr, '.', key.len) : NULL;
     const char *row_dot = strchr(row->key, '.');
     struct slice first;
     if (!dot || !row_dot)

@@ -185,9 +185,10 @@ static enum status parse_addresses(struct slice text, struct conf_addresses *out
     struct conf_addresses list = {.count = 0};
     struct slice item;
     while (text.len && next_item(&text, &item)) {
-        char *address = list.items[list.count];
+        char *address;
         if (list.count == CONF_PROXIES_MAX)
             return err_set(e, ST_BAD_INPUT, "must have at most %d addresses", CONF_PROXIES_MAX);
+        address = list.items[list.count];
         if (!parse_address(item, false, address) && !parse_address(item, true, address))
             return err_set(e, ST_BAD_INPUT,
                            "must be a comma-separated list of numeric addresses; number %zu is "

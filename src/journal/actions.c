@@ -155,11 +155,11 @@ static enum status settle_parked(struct journal *j, int64_t seq, enum parked_sta
     return st;
 }
 
-enum status action_requeue(struct journal *j, int64_t seq, const struct event *ev, int64_t source,
+enum status action_requeue(struct journal *j, const struct action_requeue *in,
                            const struct action_by *by, int64_t *successor, struct err *e)
 {
-    struct event fresh = *ev;
-    struct journal_append append = {.ev = &fresh, .source = source, .parent = seq};
+    struct event fresh = *in->ev;
+    struct journal_append append = {.ev = &fresh, .source = in->source, .parent = in->seq};
     struct journal_appended appended;
     enum status st = check_by(by, false, e);
     if (st != ST_OK)
@@ -167,11 +167,11 @@ enum status action_requeue(struct journal *j, int64_t seq, const struct event *e
     fresh.origin = EVENT_ORIGIN_REQUEUE;
     fresh.flags &= ~(unsigned)(EVENT_QUARANTINED | EVENT_OVERSIZE | EVENT_UNROUTED);
     if (!fresh.topic.len)
-        return err_set(e, ST_BAD_INPUT, "event %" PRId64 " has no topic: name one", seq);
+        return err_set(e, ST_BAD_INPUT, "event %" PRId64 " has no topic: name one", in->seq);
     /* No digest: a requeue is a repeat on purpose, and must not be taken for one by the window. */
     st = journal_append(j, &append, &appended, e);
     if (st == ST_OK)
-        st = settle_parked(j, seq, PARKED_REQUEUED, appended.seq, by, e);
+        st = settle_parked(j, in->seq, PARKED_REQUEUED, appended.seq, by, e);
     if (st == ST_OK)
         *successor = appended.seq;
     return st;

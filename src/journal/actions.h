@@ -39,9 +39,14 @@ MUST_CHECK enum status action_resume(struct journal *j, const char *scope,
  * (journal_read_event) and, for a quarantined one, decided the topic. *successor is its seq.
  * ST_NOT_FOUND: seq is not waiting.
  */
-MUST_CHECK enum status action_requeue(struct journal *j, int64_t seq, const struct event *ev,
-                                      int64_t source, const struct action_by *by,
-                                      int64_t *successor, struct err *e);
+struct action_requeue {
+    int64_t seq; /* the parked event */
+    const struct event *ev;
+    int64_t source;
+};
+MUST_CHECK enum status action_requeue(struct journal *j, const struct action_requeue *in,
+                                      const struct action_by *by, int64_t *successor,
+                                      struct err *e);
 /* Gives up a parked event; by->why must say why (ST_BAD_INPUT). Its row stays until its retention
  * is over, the tombstone for ever. */
 MUST_CHECK enum status action_discard(struct journal *j, int64_t seq, const struct action_by *by,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,23 +13,13 @@
 /* The file is durable when it and the name in its directory are. */
 static enum status sync_file(const char *path, struct err *e)
 {
-    char *directory = strdup(path);
-    char *slash = directory ? strrchr(directory, '/') : NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int dir = -1;
     enum status st = ST_OK;
-    if (slash)
-        slash[slash == directory] = 0;
-    if (directory)
-        dir = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || dir < 0 || fsync(fd) < 0 || fsync(dir) < 0)
+    if (fd < 0 || fsync(fd) < 0)
         st = err_set_errno(e, ST_IO, errno, "sync of %s", path);
     if (fd >= 0)
         close(fd);
-    if (dir >= 0)
-        close(dir);
-    free(directory);
-    return st;
+    return st == ST_OK ? db_sync_directory(path, e) : st;
 }
 
 static enum status vacuum_into(sqlite3 *db, const char *target, struct err *e)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/db.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /*
  * A foreign process that holds a lock is a fault, not load: one writer and read-only readers never
@@ -207,4 +211,24 @@ void db_close(sqlite3 *db)
         return;
     int rc = sqlite3_close(db);
     CHECK(rc == SQLITE_OK);
+}
+
+enum status db_sync_directory(const char *path, struct err *e)
+{
+    char *directory = strdup(path);
+    char *slash = directory ? strrchr(directory, '/') : NULL;
+    enum status st = ST_OK;
+    int fd;
+    if (!directory)
+        return err_set(e, ST_NO_MEM, "sync of a directory: out of memory");
+    /* "/name" is in "/". */
+    if (slash)
+        slash[slash == directory] = 0;
+    fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        st = err_set_errno(e, ST_IO, errno, "sync of the directory of %s", path);
+    if (fd >= 0)
+        close(fd);
+    free(directory);
+    return st;
 }

@@ -39,6 +39,13 @@ MUST_CHECK enum status db_open(sqlite3 **out, const struct db_opts *opts, struct
 void db_close(sqlite3 *db);
 
 /*
+ * Makes the names in the directory of path durable. SQLite does so for a new WAL and ignores how it
+ * ended (os_unix.c, unixSync), so whoever rests a promise on a new name does it again. ST_IO,
+ * ST_NO_MEM.
+ */
+MUST_CHECK enum status db_sync_directory(const char *path, struct err *e);
+
+/*
  * SQLite's extended result as a status: FULL -> ST_FULL, any IOERR -> ST_IO (the outcome is
  * unknown, promise P6), CORRUPT and NOTADB -> ST_CORRUPT, BUSY -> ST_BUSY, READONLY and CANTOPEN ->
  * ST_DENIED. Fills *e with what and SQLite's text and code.

@@ -102,10 +102,12 @@ static void leave_marker(const struct journal *j)
 {
     char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
     int fd = name ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (fd >= 0) {
-        fsync(fd);
+    struct err ignored;
+    /* A disk that just failed may fail here, too. */
+    bool saved = fd >= 0 && fsync(fd) == 0 && db_sync_directory(name, &ignored) == ST_OK;
+    (void)saved;
+    if (fd >= 0)
         close(fd);
-    }
     free(name);
 }
 
@@ -267,11 +269,14 @@ static enum status open_database(struct journal *j, struct err *e)
     struct schema_stamp stamp = {.demo = j->opts.demo, .backup = j->opts.vfs ? NULL : copy};
     struct window_opts with_db = window_opts;
     enum status st = db_open(&j->db, &db_opts, e);
-    if (st == ST_OK)
-        st = recover(j, e);
+    if (st != ST_OK)
+        goto out_free;
+    st = recover(j, e);
     if (st == ST_OK)
         st = schema_prepare(j->db, &stamp, e);
-    free(copy);
+    /* The database and its WAL exist now, and keep their names for the life of the process. */
+    if (st == ST_OK && !j->opts.vfs)
+        st = db_sync_directory(j->path, e);
     with_db.db = j->db;
     if (st == ST_OK)
         st = read_identity(j, e);
@@ -283,6 +288,11 @@ static enum status open_database(struct journal *j, struct err *e)
         st = retention_create(&j->retention, j->db, e);
     if (st == ST_OK)
         st = window_create(&j->window, &with_db, clock_wall(j->opts.clock), e);
+    if (st != ST_OK)
+        err_context(e, "journal %s", j->path);
+
+out_free:
+    free(copy);
     return st;
 }
 
@@ -340,7 +350,10 @@ const char *journal_id(const struct journal *j)
 enum status journal_source(struct journal *j, const char *org, const char *name, int64_t *source,
                            struct err *e)
 {
-    return judge(j, lanes_source(j->lanes, slice_of(org), slice_of(name), source, e));
+    enum status st = lanes_source(j->lanes, slice_of(org), slice_of(name), source, e);
+    if (st != ST_OK)
+        err_context(e, "journal %s", j->path);
+    return judge(j, st);
 }
 
 struct journal_digest journal_digest(const struct journal *j, struct slice org,

@@ -140,9 +140,8 @@ static struct journal_row *copy_row(const struct row *row, bool intact)
     return copy;
 }
 
-enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t after,
-                              size_t max_rows, size_t max_bytes, struct journal_row **first,
-                              size_t *count, struct err *e)
+enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
+                              struct journal_row **first, size_t *count, struct err *e)
 {
     sqlite3_stmt *s = r->stmt[STMT_LANE_ROWS];
     struct journal_row **tail = first;
@@ -152,15 +151,15 @@ enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t af
     thread_owner_check(&r->owner);
     *first = NULL;
     *count = 0;
-    sqlite3_bind_int64(s, 1, lane);
-    sqlite3_bind_int64(s, 2, after);
-    sqlite3_bind_int64(s, 3, (int64_t)max_rows);
-    while (bytes < max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    sqlite3_bind_int64(s, 1, want->lane);
+    sqlite3_bind_int64(s, 2, want->after);
+    sqlite3_bind_int64(s, 3, (int64_t)want->max_rows);
+    while (bytes < want->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct row row;
         bool intact = row_read(s, &row);
         struct journal_row *copy = copy_row(&row, intact);
         if (!copy) {
-            st = err_set(e, ST_NO_MEM, "reading lane %lld: out of memory", (long long)lane);
+            st = err_set(e, ST_NO_MEM, "reading lane %lld: out of memory", (long long)want->lane);
             break;
         }
         *tail = copy;

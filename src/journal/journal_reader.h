@@ -55,8 +55,13 @@ struct journal_row {
  * max_bytes of bodies are reached. *first is a list, freed with journal_rows_free(). Returns how
  * many in *count; 0 at the end of the lane.
  */
-MUST_CHECK enum status journal_read_lane(struct journal_reader *r, int64_t lane, int64_t after,
-                                         size_t max_rows, size_t max_bytes,
+struct journal_slice {
+    int64_t lane;
+    int64_t after;
+    size_t max_rows;
+    size_t max_bytes;
+};
+MUST_CHECK enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
                                          struct journal_row **first, size_t *count, struct err *e);
 /* One event by its seq. ST_NOT_FOUND. */
 MUST_CHECK enum status journal_read_event(struct journal_reader *r, int64_t seq,

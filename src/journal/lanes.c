@@ -127,33 +127,8 @@ void lanes_destroy(struct lanes *l)
     free(l);
 }
 
-/* A source that stands as it should costs no write: a start on a full disk needs none. */
-static enum status find_source(struct lanes *l, struct slice org, struct slice name,
-                               int64_t *source, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    enum status st =
-        db_prepare(l->db, &stmt, "SELECT id FROM sources WHERE name = ?1 AND org = ?2", e);
-    if (st != ST_OK)
-        return st;
-    db_bind_text(stmt, 1, name);
-    db_bind_text(stmt, 2, org);
-    switch (sqlite3_step(stmt)) {
-    case SQLITE_ROW:
-        *source = sqlite3_column_int64(stmt, 0);
-        break;
-    case SQLITE_DONE:
-        st = ST_NOT_FOUND;
-        break;
-    default:
-        st = db_error(l->db, e, "source");
-    }
-    sqlite3_finalize(stmt);
-    return st;
-}
-
-static enum status upsert_source(struct lanes *l, struct slice org, struct slice name,
-                                 int64_t *source, struct err *e)
+enum status lanes_source(struct lanes *l, struct slice org, struct slice name, int64_t *source,
+                         struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     enum status st = db_prepare(l->db, &stmt,
@@ -172,15 +147,6 @@ static enum status upsert_source(struct lanes *l, struct slice org, struct slice
     if (st == ST_OK && sqlite3_step(stmt) != SQLITE_DONE)
         st = db_error(l->db, e, "source");
     sqlite3_finalize(stmt);
-    return st;
-}
-
-enum status lanes_source(struct lanes *l, struct slice org, struct slice name, int64_t *source,
-                         struct err *e)
-{
-    enum status st = find_source(l, org, name, source, e);
-    if (st == ST_NOT_FOUND)
-        st = upsert_source(l, org, name, source, e);
     if (st == ST_OK && *source > JOURNAL_SOURCES_MAX)
         st = err_set(e, ST_FULL, "more than %d sources in one journal", JOURNAL_SOURCES_MAX);
     return st;

@@ -70,20 +70,27 @@ static enum status next_lane(struct retention *r, int64_t *cursor, bool *any, st
     return st;
 }
 
-/* How many rows at the front of the lane are old enough, and the last of them. */
-static enum status find_old(struct retention *r, int64_t cursor, struct wall before,
-                            int64_t max_rows, int64_t *count, int64_t *last, struct err *e)
+/* Rows at the front of the lane that are old enough. */
+struct front {
+    int64_t cursor; /* in: how far the lane is published */
+    int64_t max_rows;
+    struct wall before;
+    int64_t count; /* out */
+    int64_t last;  /* out: the seq of the last of them */
+};
+
+static enum status find_old(struct retention *r, struct front *f, struct err *e)
 {
     sqlite3_stmt *s = r->stmt[STMT_FIND];
     enum status st = ST_OK;
     sqlite3_bind_int64(s, 1, r->lane);
     sqlite3_bind_int64(s, 2, r->position[r->lane]);
-    sqlite3_bind_int64(s, 3, cursor);
-    sqlite3_bind_int64(s, 4, max_rows);
-    sqlite3_bind_int64(s, 5, before.us);
+    sqlite3_bind_int64(s, 3, f->cursor);
+    sqlite3_bind_int64(s, 4, f->max_rows);
+    sqlite3_bind_int64(s, 5, f->before.us);
     if (sqlite3_step(s) == SQLITE_ROW) {
-        *count = sqlite3_column_int64(s, 0);
-        *last = sqlite3_column_int64(s, 1);
+        f->count = sqlite3_column_int64(s, 0);
+        f->last = sqlite3_column_int64(s, 1);
     } else {
         st = db_error(r->db, e, "retention");
     }
@@ -107,9 +114,9 @@ static enum status delete_rows(struct retention *r, int64_t last, int64_t *delet
 enum status retention_slice(struct retention *r, struct wall before, int64_t max_rows,
                             struct journal_pruned *out, struct err *e)
 {
-    int64_t cursor = 0, count = 0, last = 0;
+    struct front front = {.max_rows = max_rows, .before = before};
     bool any = false;
-    enum status st = next_lane(r, &cursor, &any, e);
+    enum status st = next_lane(r, &front.cursor, &any, e);
     *out = (struct journal_pruned){.round_ended = !any};
     if (st != ST_OK)
         return st;
@@ -117,15 +124,15 @@ enum status retention_slice(struct retention *r, struct wall before, int64_t max
         r->lane = 0;
         return ST_OK;
     }
-    st = find_old(r, cursor, before, max_rows, &count, &last, e);
-    if (st == ST_OK && count)
-        st = delete_rows(r, last, &out->deleted, e);
+    st = find_old(r, &front, e);
+    if (st == ST_OK && front.count)
+        st = delete_rows(r, front.last, &out->deleted, e);
     if (st != ST_OK)
         return st;
-    if (count)
-        r->position[r->lane] = last;
+    if (front.count)
+        r->position[r->lane] = front.last;
     /* A full slice may have more behind it: the lane keeps its turn. */
-    if (count < max_rows)
+    if (front.count < max_rows)
         r->lane++;
     return ST_OK;
 }

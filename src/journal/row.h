@@ -29,9 +29,9 @@ struct row {
     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)"
 
 /* Binds every column, the checksum too; slices are borrowed until the step. */
-void row_bind(sqlite3_stmt *insert, const struct row *row);
+void row_bind(sqlite3_stmt *s, const struct row *row);
 /* Reads every column; slices are borrowed until the statement moves. Returns whether the checksum
  * holds. */
-bool row_read(sqlite3_stmt *select, struct row *row);
+bool row_read(sqlite3_stmt *s, struct row *row);
 
 #endif

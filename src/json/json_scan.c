@@ -325,7 +325,7 @@ static bool skip_digits(struct scan *s)
     return s->at > from;
 }
 
-static bool skip_byte(struct scan *s, char lower)
+static bool skip_byte(struct scan *s, unsigned char lower)
 {
     if (s->at == s->end || (*s->at != lower && (*s->at | 0x20) != lower))
         return false;
@@ -410,7 +410,7 @@ static void skip_space(struct scan *s)
 
 static enum next read_name(struct scan *s)
 {
-    struct slice raw;
+    struct slice raw = {0};
     bool escaped;
     if (*s->at != '"')
         return bad(s, "expected a member name");

@@ -167,20 +167,20 @@ void json_add_string(struct json_value *into, const char *name, struct slice tex
     free(copy);
 }
 
-void json_add_bool(struct json_value *into, const char *name, bool is_true)
+void json_add_bool(struct json_value *into, const char *name, bool value)
 {
-    give(into, name, cJSON_CreateBool(is_true));
+    give(into, name, cJSON_CreateBool(value));
 }
 
-void json_add_int(struct json_value *into, const char *name, int number)
+void json_add_int(struct json_value *into, const char *name, int value)
 {
-    give(into, name, cJSON_CreateNumber(number));
+    give(into, name, cJSON_CreateNumber(value));
 }
 
-void json_add_u64(struct json_value *into, const char *name, uint64_t number)
+void json_add_u64(struct json_value *into, const char *name, uint64_t value)
 {
     char digits[24];
-    snprintf(digits, sizeof digits, "%" PRIu64, number);
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
     give(into, name, cJSON_CreateString(digits));
 }
 
@@ -204,7 +204,8 @@ void json_add_child(struct json_value *into, const char *name, struct json_value
     give(into, name, node(child));
 }
 
-/* Recurses as deep as cJSON's own printing does. */
+/* Recurses as deep as cJSON's own printing does, over values that were built here. */
+/* NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of what we build. */
 static bool is_complete(const cJSON *n)
 {
     const cJSON *child;

@@ -131,7 +131,11 @@ static const struct kafka_property defaults[] = {
     {"client.id", "gladly-relay"},
     {"enable.idempotence", "true"},
     {"acks", "all"},
-    {"max.in.flight", "5"},
+    /* One request at a time: librdkafka takes a batch that a broker refused ("not leader", as while
+     * a topic is born) for stored when a later one of its partition succeeds, and a broker that has
+     * nothing of this producer in the partition takes the later one
+     * (github.com/confluentinc/confluent-kafka-go/issues/921). */
+    {"max.in.flight", "1"},
     {"message.timeout.ms", "0"},
     /* A refused batch stops the producer (ERR__GAPLESS_GUARANTEE) instead of letting later records
      * of the same partition pass it: rdkafka_request.c, rd_kafka_handle_Produce_error. */

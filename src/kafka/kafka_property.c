@@ -32,6 +32,8 @@ static const char code_loading[] = "it loads code into the relay";
 static const char no_callback[] = "callbacks cannot be set from a file";
 static const char consumer_only[] = "it is a consumer's property and the relay only produces";
 static const char weaker_acks[] = "only acks=all means that all in-sync replicas hold a record";
+static const char overtaking[] = "a batch that a broker refused counts as stored when the next one "
+                                 "passes it; only 1 prevents that";
 static const char gaps[] = "a record that runs out of time or retries leaves a gap, because later "
                            "ones go on; the journal waits without limit";
 
@@ -47,9 +49,8 @@ static const struct rule rules[] = {
     {"retries", RULE_NEVER, NULL, 0, gaps},
     {"enable.gapless.guarantee", RULE_ONLY, "true", 0,
      "without it later records of a key pass one that failed"},
-    {"max.in.flight", RULE_RANGE, NULL, 5, "idempotence needs it to be from 1 to 5"},
-    {"max.in.flight.requests.per.connection", RULE_RANGE, NULL, 5,
-     "idempotence needs it to be from 1 to 5"},
+    {"max.in.flight", RULE_ONLY, "1", 0, overtaking},
+    {"max.in.flight.requests.per.connection", RULE_ONLY, "1", 0, overtaking},
     {"queuing.strategy", RULE_ONLY, "fifo", 0, "another order breaks the order of keys"},
     {"queue.buffering.max.messages", RULE_RANGE, NULL, QUEUE_MESSAGES_MAX,
      "the queue must have a bound (1 to 1000000); the journal is the buffer"},

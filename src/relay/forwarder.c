@@ -79,7 +79,7 @@ static struct metric *lane_metric(struct metric_family *family, const struct jou
     return metric_child(family, slice_of(lane->source_name), slice_of(lane->topic), slice_of(""));
 }
 
-static void count(struct metric *m)
+static void count_one(struct metric *m)
 {
     if (m)
         metric_add(m, 1);
@@ -140,10 +140,10 @@ static void on_report(void *arg, const struct publisher_report *report)
     if (!lane_ring_report(lane->ring, serial, state))
         return;
     if (state == LANE_DELIVERED)
-        count(lane->published);
+        count_one(lane->published);
     if (state == LANE_DELIVERED || state == LANE_TO_PARK)
         return;
-    count(lane->retried);
+    count_one(lane->retried);
     if (report->outcome == PUBLISHER_DENIED) {
         log_warn("forwarder.denied", LOG_S("topic", lane->info.topic),
                  LOG_S("reason", report->reason));
@@ -164,7 +164,7 @@ static bool take_park(void *arg, int64_t seq)
     struct lane *lane = p->lane;
     if (!settle_park(p->f->settle, lane->info.id, seq, lane->park_reason))
         return false;
-    count(lane->parked);
+    count_one(lane->parked);
     log_error("forwarder.parked", LOG_I("seq", seq), LOG_S("topic", lane->info.topic),
               LOG_S("reason", lane->park_reason));
     return true;
@@ -255,7 +255,7 @@ static bool send_row(struct forwarder *f, size_t index, const struct journal_row
     switch (f->opts.publisher->ops->produce(f->opts.publisher, &f->record.out, &e)) {
     case ST_OK:
         if (repeat)
-            count(lane->labelled);
+            count_one(lane->labelled);
         lane_ring_step(lane->ring, LANE_SENT);
         return true;
     case ST_TOO_BIG:
@@ -287,9 +287,11 @@ static bool send_slice(struct forwarder *f, size_t index)
     want = resend ? lane_ring_count(lane->ring) : room;
     if (want > f->opts.read_rows_max)
         want = f->opts.read_rows_max;
-    if (journal_read_lane(f->opts.reader, lane->info.id,
-                          lane_ring_read_after(lane->ring, lane->cursor), want,
-                          f->opts.read_bytes_max, &rows, &count, &e) != ST_OK) {
+    const struct journal_slice slice = {.lane = lane->info.id,
+                                        .after = lane_ring_read_after(lane->ring, lane->cursor),
+                                        .max_rows = want,
+                                        .max_bytes = f->opts.read_bytes_max};
+    if (journal_read_lane(f->opts.reader, &slice, &rows, &count, &e) != ST_OK) {
         die(f, &e);
         return false;
     }

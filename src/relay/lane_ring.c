@@ -140,10 +140,10 @@ bool lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_stat
 {
     if (serial < r->head || serial >= r->tail || at(r, serial)->state != LANE_SENT)
         return false;
-    if (state == LANE_UNSURE)
+    if (state == LANE_UNSURE) {
         at(r, serial)->may_be_there = true;
-    if (state == LANE_UNSURE)
         state = LANE_WAITS;
+    }
     at(r, serial)->state = state;
     r->in_air--;
     if (state == LANE_WAITS && serial < r->resend_from)

@@ -115,8 +115,7 @@ Row = collections.namedtuple("Row", "seq id body")
 
 def read_events(path):
     """All events of a journal that nobody has open, and SQLite's word on the file, read from a copy."""
-    directory = tempfile.mkdtemp(dir=os.path.dirname(os.path.dirname(path)))
-    try:
+    with tempfile.TemporaryDirectory(prefix="relay-e2e-") as directory:
         for name in (path, path + "-wal"):
             if os.path.exists(name):
                 shutil.copy(name, directory)
@@ -129,8 +128,6 @@ def read_events(path):
             return [Row(*row) for row in db.execute(sql)] if has_events else [], verdict
         finally:
             db.close()
-    finally:
-        shutil.rmtree(directory)
 
 
 def journal_problems(path, acknowledged, bodies=None):

@@ -23,7 +23,7 @@ ROOMS = {
     "kafka": ["base", "event"],
     "gladly": ["base", "json", "http", "event"],
     "relay": ["base", "event", "http", "journal", "kafka", "gladly"],
-    "api": ["base", "conf", "json", "event", "http", "relay"],
+    "api": ["base", "conf", "json", "event", "http", "journal", "relay"],
     "cli": ["base", "conf", "json", "event", "http", "journal", "kafka", "gladly", "relay", "api"],
 }
 

@@ -64,9 +64,12 @@ static bool parse_number(const char *text, uint64_t *out)
 static bool parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option names[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
-        {"steps", required_argument, NULL, 'k'}, {"plant", required_argument, NULL, 'p'},
-        {"verbose", no_argument, NULL, 'v'},     {"twice", no_argument, NULL, 't'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"first", required_argument, NULL, 'f'},
+        {"steps", required_argument, NULL, 'k'},
+        {"plant", required_argument, NULL, 'p'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"twice", no_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     int c;
@@ -138,8 +141,7 @@ static int conclude(const struct options *o, const struct sim_trace *trace)
     return found ? 0 : 1;
 }
 
-static int run_all(const struct options *o, struct sim_schedule *schedule,
-                   struct sim_trace *trace)
+static int run_all(const struct options *o, struct sim_schedule *schedule, struct sim_trace *trace)
 {
     uint64_t hash = 0;
     now.options = o;
@@ -159,8 +161,8 @@ static int run_all(const struct options *o, struct sim_schedule *schedule,
             return 1;
         }
     }
-    printf("%llu schedules, every promise held; trace hash %016llx\n",
-           (unsigned long long)o->seeds, (unsigned long long)hash);
+    printf("%llu schedules, every promise held; trace hash %016llx\n", (unsigned long long)o->seeds,
+           (unsigned long long)hash);
     if (o->plant == SIM_PLANT_NONE)
         return 0;
     printf("planted bug %s was not found\n", sim_plant_info(o->plant)->name);

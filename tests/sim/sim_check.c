@@ -38,7 +38,8 @@ static void each(const struct sim_check *c, sqlite3 *db, const char *sql,
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
-    while (is_fine(c, db, rc) && (rc = sqlite3_step(s)) == SQLITE_ROW && !sim_trace_promise(c->trace))
+    while (is_fine(c, db, rc) && (rc = sqlite3_step(s)) == SQLITE_ROW &&
+           !sim_trace_promise(c->trace))
         on_row(c, s);
     is_fine(c, db, rc);
     sqlite3_finalize(s);

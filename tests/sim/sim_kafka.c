@@ -245,8 +245,8 @@ static bool has_unheard_failure(const struct partition *p)
 {
     for (size_t i = 0; i < p->count; i++)
         if (p->air[i].doomed ||
-            (p->air[i].stage == STAGE_DECIDED && (p->air[i].outcome == PUBLISHER_RETRY ||
-                                                  p->air[i].outcome == PUBLISHER_DENIED)))
+            (p->air[i].stage == STAGE_DECIDED &&
+             (p->air[i].outcome == PUBLISHER_RETRY || p->air[i].outcome == PUBLISHER_DENIED)))
             return true;
     return false;
 }

@@ -33,7 +33,8 @@ void sim_kafka_destroy(struct sim_kafka *k);
 /* An empty cluster, up, whose topics are ready. */
 void sim_kafka_begin(struct sim_kafka *k, enum sim_plant plant);
 
-/* A producer for a new process of the relay, whose journal is named so. Nothing may be in the air. */
+/* A producer for a new process of the relay, whose journal is named so. Nothing may be in the air.
+ */
 struct publisher *sim_kafka_connect(struct sim_kafka *k, const char *journal_id);
 /* The process died: some of what is in the air arrives, the rest is forgotten. */
 void sim_kafka_disconnect(struct sim_kafka *k);

@@ -10,7 +10,7 @@
 
 enum sim_plant {
     SIM_PLANT_NONE,
-    SIM_PLANT_ANSWER_BEFORE_COMMIT, /* the sender hears OK when its row is inserted */
+    SIM_PLANT_ANSWER_BEFORE_COMMIT,   /* the sender hears OK when its row is inserted */
     SIM_PLANT_CURSOR_BEFORE_DELIVERY, /* "queued" is reported as delivered */
     SIM_PLANT_WAL_SYNC_OFF,           /* a sync of the WAL says OK and does nothing */
     SIM_PLANT_WINDOW_FORGOTTEN,       /* restarts open the journal without its dedupe window */

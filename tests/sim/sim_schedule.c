@@ -166,7 +166,7 @@ static void act_fault(struct sim_schedule *s)
 static void act_full(struct sim_schedule *s)
 {
     s->full = !s->full;
-    uint64_t bytes = s->full ? below(s, 60000) : MEMVFS_UNLIMITED;
+    uint64_t bytes = s->full ? below(s, chance(s, 50) ? 60000 : 5000) : MEMVFS_UNLIMITED;
     sim_world_limit_disk(s->world, bytes);
     sim_trace_note(s->trace, s->full ? "disk: %llu bytes left" : "disk: room (%llu)",
                    (unsigned long long)bytes);
@@ -212,12 +212,12 @@ static const struct {
     unsigned weight;
     bool is_trouble; /* left out of some schedules, so that each trouble also comes alone */
 } actions[] = {
-    {act_submit, 60, false},     {act_commit, 40, false},     {act_forward, 50, false},
-    {act_tick, 40, false},       {act_clock, 30, false},      {act_long_clock, 2, true},
-    {act_broker, 4, true},       {act_topic, 4, true},        {act_queue, 2, true},
-    {act_fail_some, 8, true},    {act_fail_all, 4, true},     {act_deny, 3, true},
-    {act_fault, 3, true},        {act_full, 3, true},         {act_crash, 3, true},
-    {act_crash_later, 4, true},  {act_stop, 2, true},
+    {act_submit, 60, false},    {act_commit, 40, false}, {act_forward, 50, false},
+    {act_tick, 40, false},      {act_clock, 30, false},  {act_long_clock, 2, true},
+    {act_broker, 4, true},      {act_topic, 4, true},    {act_queue, 2, true},
+    {act_fail_some, 8, true},   {act_fail_all, 4, true}, {act_deny, 3, true},
+    {act_fault, 2, true},       {act_full, 3, true},     {act_crash, 2, true},
+    {act_crash_later, 3, true}, {act_stop, 1, true},
 };
 #define ACTIONS (sizeof actions / sizeof actions[0])
 _Static_assert(ACTIONS <= 32, "struct sim_schedule has a weight for each");
@@ -265,9 +265,9 @@ static void arm_start(struct sim_schedule *s, int attempt)
         act_full(s);
     if (s->sync_doubted || attempt > 2)
         return;
-    if (s->weights[ACTIONS - 2] && chance(s, 25))
+    if (s->weights[ACTIONS - 2] && chance(s, 15))
         act_crash_later(s);
-    else if (s->weights[ACTIONS - 5] && chance(s, 15))
+    else if (s->weights[ACTIONS - 5] && chance(s, 10))
         act_fault(s);
 }
 
@@ -281,10 +281,14 @@ static void start(struct sim_schedule *s)
         armed = s->fault_armed;
         bool cut_ordered = i <= 2;
         if (sim_world_start(s->world, &why)) {
+            bool doubted = s->sync_doubted;
             disarm(s);
             s->sync_doubted = false;
             if (!sim_world_is_dying(s->world))
                 sim_world_check(s->world, false);
+            /* What the start wrote anew must be on the disk when it says that it started. */
+            if (doubted && sim_world_is_running(s->world) && chance(s, 50))
+                act_crash(s);
             return;
         }
         if (!armed && !cut_ordered)

@@ -132,8 +132,8 @@ void sim_world_limit_disk(struct sim_world *w, uint64_t bytes)
 {
     w->disk_limit = bytes;
     w->was_tight = true;
-    memvfs_set_capacity(w->disk, bytes == MEMVFS_UNLIMITED ? bytes
-                                                           : memvfs_used_bytes(w->disk) + bytes);
+    memvfs_set_capacity(w->disk,
+                        bytes == MEMVFS_UNLIMITED ? bytes : memvfs_used_bytes(w->disk) + bytes);
     if (bytes != MEMVFS_UNLIMITED)
         w->disk_limit = memvfs_used_bytes(w->disk) + bytes;
 }
@@ -181,8 +181,8 @@ static enum status open_journal(struct sim_world *w, struct err *e)
                                       .window_ids_max = w->setup.window_ids_max};
     enum status st = journal_open(&w->journal, &opts, e);
     for (int i = 0; i < SIM_SOURCES && st == ST_OK; i++)
-        st = journal_source(w->journal, sim_content_org[i], sim_content_source[i], &w->source[i],
-                            e);
+        st =
+            journal_source(w->journal, sim_content_org[i], sim_content_source[i], &w->source[i], e);
     return st;
 }
 
@@ -262,8 +262,8 @@ bool sim_world_is_running(const struct sim_world *w)
 bool sim_world_is_dying(const struct sim_world *w)
 {
     struct err e;
-    return w->running && (memvfs_is_cut(w->disk) || w->committer_dead ||
-                          forwarder_is_dead(w->forwarder, &e));
+    return w->running &&
+           (memvfs_is_cut(w->disk) || w->committer_dead || forwarder_is_dead(w->forwarder, &e));
 }
 
 /* ---- end ---- */
@@ -393,8 +393,9 @@ void sim_world_submit(struct sim_world *w, const struct sim_content *content)
     j->ev.received = w->wall;
     j->digest = journal_digest(w->journal, slice_of(sim_content_org[content->source]), &j->ev);
     st = committer_submit(w->committer, &j->job);
-    sim_trace_note(w->env.trace, "submit #%d source %d topic %d key %d id %.*s kind %d flags %u: %s",
-                   j->number, content->source, content->topic, content->key,
+    sim_trace_note(w->env.trace,
+                   "submit #%d source %d topic %d key %d id %.*s kind %d flags %u: %s", j->number,
+                   content->source, content->topic, content->key,
                    content->ev.id.len < 20 ? (int)content->ev.id.len : 20,
                    content->ev.id.len ? content->ev.id.ptr : "", content->kind, content->ev.flags,
                    status_name(st));

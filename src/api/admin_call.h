@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RELAY_API_ADMIN_CALL_H
+#define RELAY_API_ADMIN_CALL_H
+
+/*
+ * What an answering function of the route table gets. Internal to the admin_ files.
+ *
+ * Threads: the http thread that the request lives on; act belongs to the committer while its job is
+ * there.
+ */
+
+#include "api/admin.h"
+#include "journal/journal_list.h"
+#include "journal/journal_reader.h"
+
+#include <stdatomic.h>
+
+struct admin_act;
+struct admin_route;
+
+/* What all requests share; lives as long as the admin. */
+struct admin_shared {
+    struct admin_opts opts;
+    struct wall started;
+    char *journal_path;
+    char *journal_directory;
+    char *brokers; /* bootstrap.servers, for people; "" with the demo broker */
+    /* A requeue or discard is on its way: what the reader says of a parked event then holds until
+     * the job is done. */
+    atomic_bool is_settling;
+};
+
+struct admin_call {
+    struct admin_shared *shared;
+    const struct admin_route *route;
+    struct http_req *req;
+    struct journal_reader *reader; /* of this http thread */
+    struct journal_list *list;
+    int64_t seq; /* in the path; 0: none */
+    struct admin_act *act;
+};
+
+#endif
