@@ -93,8 +93,7 @@ static void on_request(void *ctx, struct http_req *req)
 
 /* ---- life ---- */
 
-static enum status open_door(struct admin *a, enum admin_door kind, const char *path,
-                             struct err *e)
+static enum status open_door(struct admin *a, enum admin_door kind, const char *path, struct err *e)
 {
     struct door *d = &a->doors[kind];
     enum status st;
@@ -129,6 +128,7 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
         return err_set(e, ST_NO_MEM, "admin: out of memory");
     a->shared.opts = *opts;
     a->shared.started = clock_wall(opts->clock);
+    a->shared.free_space_floor_bytes = opts->conf->journal.free_space_floor_bytes;
     a->shared.journal_path = strdup(path);
     a->shared.journal_directory = directory_of(path);
     a->shared.brokers = strdup(brokers_of(opts->conf));

@@ -24,6 +24,7 @@ struct admin_shared {
     struct wall started;
     char *journal_path;
     char *journal_directory;
+    uint64_t free_space_floor_bytes;
     char *brokers; /* bootstrap.servers, for people; "" with the demo broker */
     /* A requeue or discard is on its way: what the reader says of a parked event then holds until
      * the job is done. */

@@ -11,23 +11,23 @@
 #define ACT_BODY_MAX 4096
 
 /* X(method, path, role, body_max, answer, doc) */
-#define ROUTES(X)                                                                                  \
-    X(GET, "/metrics", OPEN, 0, admin_status_metrics, "figures in Prometheus' text format")        \
-    X(GET, "/v1/status", READ, 0, admin_status_answer, "how the relay is, and what is wrong")      \
-    X(GET, "/v1/lanes", READ, 0, admin_status_lanes, "every lane with its state and backlog")      \
-    X(GET, "/v1/events", READ, 0, admin_events_list, "events without their bodies")                \
-    X(GET, "/v1/events/{seq}", READ, 0, admin_events_show, "one event with its body")              \
-    X(GET, "/v1/parked", READ, 0, admin_events_parked, "events that wait for a person")            \
-    X(GET, "/v1/parked/{seq}", READ, 0, admin_events_parked_one, "one of them with its body")      \
-    X(GET, "/v1/actions", READ, 0, admin_events_actions, "what operators did")                     \
-    X(POST, "/v1/pause", OPERATE, ACT_BODY_MAX, admin_act_pause, "stop publishing a scope")        \
-    X(POST, "/v1/resume", OPERATE, ACT_BODY_MAX, admin_act_resume, "end a pause")                  \
-    X(POST, "/v1/parked/{seq}/requeue", OPERATE, ACT_BODY_MAX, admin_act_requeue,                  \
-      "publish a parked event after all")                                                          \
-    X(POST, "/v1/parked/{seq}/discard", OPERATE, ACT_BODY_MAX, admin_act_discard,                  \
+#define ROUTES(X)                                                                             \
+    X(GET, "/metrics", OPEN, 0, admin_status_metrics, "figures in Prometheus' text format")   \
+    X(GET, "/v1/status", READ, 0, admin_status_answer, "how the relay is, and what is wrong") \
+    X(GET, "/v1/lanes", READ, 0, admin_status_lanes, "every lane with its state and backlog") \
+    X(GET, "/v1/events", READ, 0, admin_events_list, "events without their bodies")           \
+    X(GET, "/v1/events/{seq}", READ, 0, admin_events_show, "one event with its body")         \
+    X(GET, "/v1/parked", READ, 0, admin_events_parked, "events that wait for a person")       \
+    X(GET, "/v1/parked/{seq}", READ, 0, admin_events_parked_one, "one of them with its body") \
+    X(GET, "/v1/actions", READ, 0, admin_events_actions, "what operators did")                \
+    X(POST, "/v1/pause", OPERATE, ACT_BODY_MAX, admin_act_pause, "stop publishing a scope")   \
+    X(POST, "/v1/resume", OPERATE, ACT_BODY_MAX, admin_act_resume, "end a pause")             \
+    X(POST, "/v1/parked/{seq}/requeue", OPERATE, ACT_BODY_MAX, admin_act_requeue,             \
+      "publish a parked event after all")                                                     \
+    X(POST, "/v1/parked/{seq}/discard", OPERATE, ACT_BODY_MAX, admin_act_discard,             \
       "give a parked event up")
 
-#define ROW(method, path, role, body_max, answer, doc)                                             \
+#define ROW(method, path, role, body_max, answer, doc) \
     {#method, path, ADMIN_ROLE_##role, body_max, answer, doc},
 /* clang-format off */
 static const struct admin_route routes[] = { ROUTES(ROW) };
@@ -35,7 +35,7 @@ static const struct admin_route routes[] = { ROUTES(ROW) };
 #define COUNT (sizeof routes / sizeof routes[0])
 
 /* A POST changes something: it is never open, and never for those who may only look. */
-#define ONLY_GET_IS_FOR_READERS(method, path, role, body_max, answer, doc)                         \
+#define ONLY_GET_IS_FOR_READERS(method, path, role, body_max, answer, doc) \
     _Static_assert(sizeof #method == sizeof "GET" || ADMIN_ROLE_##role == ADMIN_ROLE_OPERATE, path);
 ROUTES(ONLY_GET_IS_FOR_READERS)
 

@@ -9,7 +9,8 @@
 #include "http/http_server.h"
 #include "json/json_value.h"
 
-/* The largest answer: a body of 16 MiB of which every byte is escaped, and what is said about it. */
+/* The largest answer: a body of 16 MiB of which every byte is escaped, and what is said about it.
+ */
 #define REPLY_JSON_MAX (112u << 20)
 
 /* Seconds after which a sender may try again: a commit or a freed disk page is sooner than Gladly's

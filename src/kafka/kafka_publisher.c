@@ -408,6 +408,15 @@ static void op_flush(struct publisher *p, int timeout_ms,
     }
 }
 
+static void op_abandon(struct publisher *p)
+{
+    struct kafka_publisher *kp = own(p);
+    if (kp->phase != PHASE_RUNNING)
+        return;
+    mark_broken(kp, "records were recalled");
+    wakeup_signal(&kp->wake);
+}
+
 static int op_wait_fd(struct publisher *p)
 {
     return own(p)->wake.fd;
@@ -451,6 +460,7 @@ static const struct publisher_ops ops = {
     .produce = op_produce,
     .poll = op_poll,
     .flush = op_flush,
+    .abandon = op_abandon,
     .wait_fd = op_wait_fd,
     .cluster_id = op_cluster_id,
     .state = op_state,

@@ -13,12 +13,6 @@
 #include "relay/record.h"
 #include "relay/settle.h"
 
-/* A lane whose record Kafka refused for want of permission asks again after this time. */
-#define DENIED_RETRY_MS 5000
-/* A lane whose record came back undelivered, likewise: long enough not to spin against a broker
- * that is going down. */
-#define RETRY_MS 100
-
 /* How old the view of other threads may get. */
 #define VIEW_MS 200
 /* How long records of a paused lane may be in the air before the publisher is told to give them
@@ -114,11 +108,6 @@ static void find_lanes(struct forwarder *f)
 
 /* ---- reports ---- */
 
-static void cool(struct forwarder *f, struct lane *lane, int ms, const char *reason)
-{
-    lane_cool(lane, mono_add_ms(clock_mono(f->opts.clock), ms), reason);
-}
-
 static void on_report(void *arg, const struct publisher_report *report)
 {
     struct forwarder *f = arg;
@@ -144,13 +133,10 @@ static void on_report(void *arg, const struct publisher_report *report)
     if (state == LANE_DELIVERED || state == LANE_TO_PARK)
         return;
     count_one(lane->retried);
-    if (report->outcome == PUBLISHER_DENIED) {
+    /* When it may go again is the publisher's to say: produce() and topic() refuse until then. */
+    if (report->outcome == PUBLISHER_DENIED)
         log_warn("forwarder.denied", LOG_S("topic", lane->info.topic),
                  LOG_S("reason", report->reason));
-        cool(f, lane, DENIED_RETRY_MS, report->reason);
-    } else {
-        cool(f, lane, RETRY_MS, report->reason);
-    }
 }
 
 struct parking {
@@ -186,7 +172,7 @@ static void advance(struct forwarder *f, struct lane *lane)
 static bool is_open(struct forwarder *f, struct lane *lane)
 {
     const char *reason = NULL;
-    if (lane->state == LANE_PAUSED || lane_is_cooling(lane, clock_mono(f->opts.clock)))
+    if (lane->state == LANE_PAUSED)
         return false;
     switch (f->opts.publisher->ops->topic(f->opts.publisher, lane->info.topic, &reason)) {
     case PUBLISHER_TOPIC_READY:
@@ -263,10 +249,8 @@ static bool send_row(struct forwarder *f, size_t index, const struct journal_row
         lane_set_reason(lane->park_reason, e.text);
         lane_ring_step(lane->ring, LANE_TO_PARK);
         return true;
-    case ST_FULL:
-        return false;
     default:
-        cool(f, lane, RETRY_MS, e.text);
+        /* Full or not now: a report or a wake-up of the publisher brings the next turn. */
         return false;
     }
 }
@@ -442,7 +426,7 @@ bool forwarder_step(struct forwarder *f)
     return again && !f->dead;
 }
 
-/* Something will change without a wake-up: a lane that cools, a topic or a cluster that is being
+/* Something will change without a wake-up: a topic or a cluster that is being
  * looked up. */
 static bool must_look_again(const struct forwarder *f)
 {

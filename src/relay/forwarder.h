@@ -77,7 +77,7 @@ struct forwarder_lane_view {
     char topic[256];
     int64_t cursor;
     size_t in_air;     /* records handed to Kafka without a report */
-    const char *state; /* "open", "waits", "cooling", "paused" */
+    const char *state; /* "waits", "open", "paused" */
     char reason[160];  /* why it is not open */
 };
 /* Copies up to max lanes; returns how many there are. */

@@ -7,7 +7,7 @@
 
 const char *lane_state_name(enum lane_state state)
 {
-    static const char *const names[] = {"waits", "open", "cooling", "paused"};
+    static const char *const names[] = {"waits", "open", "paused"};
     return names[state];
 }
 
@@ -41,25 +41,6 @@ void lane_destroy(struct lane *lane)
 void lane_set_reason(char out[SETTLE_REASON_MAX], const char *reason)
 {
     snprintf(out, SETTLE_REASON_MAX, "%.*s", SETTLE_REASON_MAX - 1, reason ? reason : "");
-}
-
-void lane_cool(struct lane *lane, struct mono until, const char *reason)
-{
-    if (lane->state == LANE_PAUSED)
-        return;
-    lane->state = LANE_COOLING;
-    lane->retry_at = until;
-    lane_set_reason(lane->reason, reason);
-}
-
-bool lane_is_cooling(struct lane *lane, struct mono now)
-{
-    if (lane->state != LANE_COOLING)
-        return false;
-    if (now.ns < lane->retry_at.ns)
-        return true;
-    lane->state = LANE_TOPIC;
-    return false;
 }
 
 bool lane_set_paused(struct lane *lane, bool paused, struct mono now)

@@ -6,8 +6,8 @@
  * One lane as the forwarder keeps it in memory: where it stands, whether records may go, and why
  * not. Internal to the forwarder's files; the struct is open to them. Threads: the forwarder's.
  *
- *   waits ──topic ready──▶ open ──a record came back──▶ cooling ──retry_at──▶ waits
- *     any state ◀──pause / resume──▶ paused
+ *   waits ──topic ready──▶ open ──topic lost, denied──▶ waits
+ *     either ◀──pause / resume──▶ paused
  */
 
 #include "base/metric.h"
@@ -16,17 +16,15 @@
 #include "relay/settle.h"
 
 enum lane_state {
-    LANE_TOPIC,   /* its topic is not ready */
-    LANE_OPEN,    /* records go */
-    LANE_COOLING, /* waits until retry_at after a failure */
-    LANE_PAUSED,  /* an operator said so */
+    LANE_TOPIC,  /* its topic is not ready */
+    LANE_OPEN,   /* records go */
+    LANE_PAUSED, /* an operator said so */
 };
 
 struct lane {
     struct journal_lane info;
     struct lane_ring *ring;
     enum lane_state state;
-    struct mono retry_at;
     struct mono paused_at;          /* valid in LANE_PAUSED */
     int64_t cursor;                 /* the floor of reading when the ring is empty */
     int64_t mark;                   /* committed: records up to it may go */
@@ -41,7 +39,7 @@ struct lane {
     struct metric *labelled;
 };
 
-/* "open", "waits", "cooling", "paused". */
+/* "waits", "open", "paused". */
 const char *lane_state_name(enum lane_state state);
 
 /* start_seq: the newest event when the forwarder began. NULL when out of memory. */
@@ -50,10 +48,6 @@ void lane_destroy(struct lane *lane);
 
 /* Keeps a reason for people; a long one is cut. */
 void lane_set_reason(char out[SETTLE_REASON_MAX], const char *reason);
-/* Nothing goes until `until`. A paused lane stays paused. */
-void lane_cool(struct lane *lane, struct mono until, const char *reason);
-/* True while it cools; over that time it waits for its topic again. */
-bool lane_is_cooling(struct lane *lane, struct mono now);
 /* Enters or leaves the pause. True when that changed something. */
 bool lane_set_paused(struct lane *lane, bool paused, struct mono now);
 /* Whether a pause of this scope covers the lane. */

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes, syncs and other calls that fail, at every place where the relay makes one: the promises hold after each restart.
+"""Writes, syncs and other calls that fail wherever the relay makes one: the promises hold after each restart.
 
 libshadow.so lets the Nth call of one kind fail, below the data directory only. For each N the relay is started and
 given a small load; then everything that may happen is checked:
 
   - it does not start: a line says why, the exit code is not 0;
   - an outcome is unknown (EIO, or any failed sync): waiters get 503, the process ends with 74 and leaves a marker;
-  - the disk is full (ENOSPC of a write): waiters get 503 with Retry-After, the process stays, and takes deliveries again
-    by itself when writing works again;
+  - the disk is full (ENOSPC of a write): waiters get 503 with Retry-After, the process stays, and takes deliveries
+    again by itself when writing works again;
   - nobody notices.
 
-After that the relay starts on what is left, and the disk that a power cut at the end of the faulty process would have left
-is looked at, too: what was answered 200 is there once, and what was not is taken once when it is sent again. The long
-tier goes on with N until the calls of a whole run are exhausted, the short tier takes samples.
+After that the relay starts on what is left, and the disk that a power cut at the end of the faulty process would
+have left is looked at, too: what was answered 200 is there once, and what was not is taken once when it is sent
+again. The long tier goes on with N until the calls of a whole run are exhausted, the short tier takes samples.
 """
 import os
 import random

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file system that really fills up: 503 with Retry-After, nothing acknowledged is lost, and it comes back by itself.
 
-The journal is on a tmpfs of some MiB, mounted for this test alone; that takes root (or CAP_SYS_ADMIN). Kafka is away, so
-nothing can be deleted. Once with a free-space floor and a ballast, where the relay stops in time, and once without,
-where SQLite itself finds the disk full.
+The journal is on a tmpfs of some MiB, mounted for this test alone; that takes root (or CAP_SYS_ADMIN). Kafka is
+away, so nothing can be deleted. Once with a free-space floor and a ballast, where the relay stops in time, and once
+without, where SQLite itself finds the disk full.
 """
 import os
 import random

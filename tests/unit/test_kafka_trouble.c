@@ -87,6 +87,27 @@ static void tells_why_a_connected_producer_fails(void **state)
     assert_stored(b, 0, 9, SIZE_MAX);
 }
 
+static void gives_back_what_a_broker_that_is_away_must_not_get(void **state)
+{
+    struct bench *b = *state;
+    struct mono deadline = mono_add_ms(now_mono(), DEADLINE_MS);
+    start(b, NULL, 0);
+    forward(b, "orders", 0, 9);
+    rd_kafka_mock_broker_set_down(b->mock, 1);
+    wait_connected(b, false);
+    b->next = 10;
+    push(b, "orders", 19);
+    b->p->ops->abandon(b->p);
+    while (b->retried[19] == 0)
+        assert_true(turn(b, deadline));
+    rd_kafka_mock_broker_set_up(b->mock, 1);
+    wait_connected(b, true);
+    assert_stored(b, 0, 9, SIZE_MAX);
+    /* What was given back can go again. */
+    forward(b, "orders", 10, 19);
+    assert_stored(b, 0, 19, SIZE_MAX);
+}
+
 static void gives_up_waiting_for_answers_of_a_broken_producer(void **state)
 {
     struct bench *b = *state;
@@ -126,6 +147,7 @@ int main(void)
         WITH_MOCK(makes_the_producer_anew_after_a_fatal_error),
         WITH_MOCK(survives_fatal_errors_in_a_row),
         WITH_MOCK(tells_why_a_connected_producer_fails),
+        WITH_MOCK(gives_back_what_a_broker_that_is_away_must_not_get),
         cmocka_unit_test_setup_teardown(gives_up_waiting_for_answers_of_a_broken_producer,
                                         make_bench_of_two, end_bench),
     };

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/admin_act.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/admin_json.h"
+#include "api/admin_routes.h"
+#include "api/reply.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "relay/forwarder.h"
+
+/* ---- the job at the committer ---- */
+
+static enum status apply(struct commit_job *job, struct journal *j, struct err *e)
+{
+    struct admin_act *act = (struct admin_act *)job;
+    enum status st;
+    act->refusal = (struct err){0};
+    st = act->apply(act, j, e);
+    /* These are said before anything was written, and concern this job alone. */
+    if (st == ST_BAD_INPUT || st == ST_NOT_FOUND) {
+        act->refusal = *e;
+        st = ST_OK;
+    }
+    return st;
+}
+
+static void answer(struct admin_act *act, int status, struct json_value *root)
+{
+    static const struct slice no_memory = {"{\"error\":\"out_of_memory\"}\n", 26};
+    struct http_reply reply = {.status = status, .content_type = "application/json"};
+    struct http_req *req = act->call->req;
+    struct buf text;
+    buf_init(&text, REPLY_JSON_MAX);
+    reply.body = no_memory;
+    if (json_print(root, &text) == ST_OK && buf_append(&text, "\n", 1) == ST_OK)
+        reply.body = buf_slice(&text);
+    if (status == 503)
+        reply.headers[0] = (struct http_header){"Retry-After", REPLY_RETRY_AFTER};
+    json_destroy(root);
+    journal_rows_free(act->row);
+    if (act->is_settling)
+        act->call->shared->is_settling = false;
+    /* act is the request's memory: it is gone afterwards. */
+    http_req_answer(req, &reply);
+    buf_fini(&text);
+}
+
+static void answer_refusal(struct admin_act *act, int status, const char *word, const char *reason)
+{
+    struct json_value *root = json_object();
+    json_add_string(root, "error", slice_of(word));
+    if (reason)
+        json_add_string(root, "reason", slice_of(reason));
+    answer(act, status, root);
+}
+
+static void done(struct commit_job *job, enum status outcome, const struct err *e)
+{
+    struct admin_act *act = (struct admin_act *)job;
+    struct forwarder *forwarder = act->call->shared->opts.forwarder;
+    struct json_value *root;
+    (void)e; /* the committer has logged it */
+    if (outcome != ST_OK) {
+        answer_refusal(act, 503, "unavailable", NULL);
+        return;
+    }
+    if (act->refusal.code == ST_NOT_FOUND) {
+        answer_refusal(act, 409, "conflict", act->refusal.text);
+        return;
+    }
+    if (act->refusal.code != ST_OK) {
+        answer_refusal(act, 400, "bad_request", act->refusal.text);
+        return;
+    }
+    log_info("admin.action", LOG_S("action", act->action), LOG_S("target", act->target),
+             LOG_S("who", act->who), LOG_S("why", act->why));
+    if (forwarder && !act->call->seq)
+        forwarder_reload_pauses(forwarder);
+    root = json_object();
+    json_add_string(root, "action", slice_of(act->action));
+    json_add_string(root, "target", slice_of(act->target));
+    if (act->successor)
+        json_add_u64(root, "successor", (uint64_t)act->successor);
+    answer(act, 200, root);
+}
+
+/* Hands the job over; the answer comes from done() from now on. */
+static void submit(struct admin_act *act)
+{
+    act->job.apply = apply;
+    act->job.done = done;
+    http_req_suspend(act->call->req);
+    if (committer_submit(act->call->shared->opts.committer, &act->job) != ST_OK)
+        answer_refusal(act, 503, "unavailable", NULL);
+}
+
+/* ---- what the request says ---- */
+
+/* Control bytes would forge lines where the text is shown. */
+static bool is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* A text member, "" when it is absent and not needed. */
+static enum status read_text(const struct json_value *body, const char *name, bool needed,
+                             struct buf *out, struct err *e)
+{
+    struct slice text = {"", 0};
+    enum status st = json_get_string(body, name, out->max - 1, &text, e);
+    if (st == ST_NOT_FOUND && !needed)
+        st = ST_OK;
+    if (st == ST_OK && needed && !text.len)
+        st = ST_NOT_FOUND;
+    if (st == ST_NOT_FOUND)
+        return err_set(e, ST_BAD_INPUT, "%s is missing", name);
+    if (st == ST_OK && !is_plain(text))
+        st = err_set(e, ST_BAD_INPUT, "%s has a control character", name);
+    if (st != ST_OK)
+        return err_set(e, ST_BAD_INPUT, "%s: it must be a text of at most %zu bytes", name,
+                       out->max - 1);
+    memcpy(out->ptr, text.ptr, text.len);
+    out->ptr[text.len] = '\0';
+    return ST_OK;
+}
+
+/* An array as a buf that is full at its size. */
+static struct buf field(char *bytes, size_t size)
+{
+    return (struct buf){.ptr = bytes, .max = size};
+}
+
+static bool is_member(struct slice name, const char *const *known)
+{
+    while (*known)
+        if (slice_eq(name, slice_of(*known++)))
+            return true;
+    return false;
+}
+
+struct act_needs {
+    const char *action;
+    bool why;
+    const char *const *members; /* NULL ends it */
+};
+
+/* Fills act with what every change has, and *body, which the caller destroys. */
+static enum status begin(struct admin_call *call, const struct act_needs *needs,
+                         struct json_value **body, struct err *e)
+{
+    struct admin_act *act = call->act;
+    struct buf who = field(act->who, sizeof act->who), why = field(act->why, sizeof act->why);
+    enum status st;
+    *body = NULL;
+    act->call = call;
+    act->action = needs->action;
+    st = json_parse(http_req_body(call->req), call->route->body_max, body, e);
+    if (st == ST_OK && json_kind(*body) != JSON_OBJECT)
+        st = err_set(e, ST_BAD_INPUT, "the body must be a JSON object");
+    if (st != ST_OK)
+        return st;
+    for (const struct json_value *m = json_first(*body); m; m = json_next(m))
+        if (!is_member(json_name(m), needs->members))
+            return err_set(e, ST_BAD_INPUT, "unknown member in the body");
+    st = read_text(*body, "who", true, &who, e);
+    return st == ST_OK ? read_text(*body, "why", needs->why, &why, e) : st;
+}
+
+static void refuse(struct admin_call *call, const struct err *e)
+{
+    if (e->code == ST_NO_MEM || e->code == ST_BUSY)
+        reply_error(call->req, 503, e->code == ST_BUSY ? "busy" : "out_of_memory", NULL);
+    else if (e->code == ST_NOT_FOUND)
+        reply_refusal(call->req, 404, "not_found", e->text);
+    else if (e->code == ST_BAD_INPUT || e->code == ST_TOO_BIG)
+        reply_refusal(call->req, 400, "bad_request", e->text);
+    else if (e->code == ST_DENIED)
+        reply_refusal(call->req, 409, "conflict", e->text);
+    else
+        reply_error(call->req, 503, "unavailable", NULL);
+}
+
+/* ---- pause and resume ---- */
+
+static struct action_by by(const struct admin_act *act)
+{
+    return (struct action_by){.who = act->who, .why = act->why};
+}
+
+static enum status apply_pause(struct admin_act *act, struct journal *j, struct err *e)
+{
+    const struct action_by who = by(act);
+    return action_pause(j, act->target, &who, e);
+}
+
+static enum status apply_resume(struct admin_act *act, struct journal *j, struct err *e)
+{
+    const struct action_by who = by(act);
+    return action_resume(j, act->target, &who, e);
+}
+
+/* The journal looks whether it is there; here only the form, so that "lane:7x" is not lane 7. */
+static enum status check_scope(const char *scope, struct err *e)
+{
+    uint64_t id;
+    if (strncmp(scope, "lane:", 5) == 0 &&
+        num_parse_u64(slice_of(scope + 5), 1, INT64_MAX, &id, e) == ST_OK && scope[5] != '0')
+        return ST_OK;
+    if (strcmp(scope, "all") == 0 || (strncmp(scope, "source:", 7) == 0 && scope[7]))
+        return ST_OK;
+    return err_set(e, ST_BAD_INPUT, "scope must be all, source:NAME or lane:ID");
+}
+
+static void change_pause(struct admin_call *call, const struct act_needs *needs,
+                         enum status (*change)(struct admin_act *, struct journal *, struct err *))
+{
+    struct admin_act *act = call->act;
+    struct buf scope = field(act->target, sizeof act->target);
+    struct json_value *body;
+    struct err e = {0};
+    enum status st = begin(call, needs, &body, &e);
+    if (st == ST_OK)
+        st = read_text(body, "scope", true, &scope, &e);
+    if (st == ST_OK)
+        st = check_scope(act->target, &e);
+    json_destroy(body);
+    act->apply = change;
+    if (st == ST_OK)
+        submit(act);
+    else
+        refuse(call, &e);
+}
+
+static const char *const pause_members[] = {"who", "why", "scope", NULL};
+
+void admin_act_pause(struct admin_call *call)
+{
+    static const struct act_needs needs = {"pause", true, pause_members};
+    change_pause(call, &needs, apply_pause);
+}
+
+void admin_act_resume(struct admin_call *call)
+{
+    static const struct act_needs needs = {"resume", false, pause_members};
+    change_pause(call, &needs, apply_resume);
+}
+
+/* ---- parked events ---- */
+
+static enum status apply_requeue(struct admin_act *act, struct journal *j, struct err *e)
+{
+    const struct action_by who = by(act);
+    struct event ev = act->row->ev;
+    const struct action_requeue in = {.seq = act->row->seq, .ev = &ev, .source = act->row->source};
+    enum status st;
+    ev.topic = slice_of(act->topic);
+    st = action_requeue(j, &in, &who, &act->successor, e);
+    /* take_turn() excludes it. Were it not so, the successor is in the transaction by now: only
+     * rolling all of it back leaves no stray event. */
+    return st == ST_NOT_FOUND ? err_set(e, ST_AGAIN, "a parked event changed under a requeue") : st;
+}
+
+static enum status apply_discard(struct admin_act *act, struct journal *j, struct err *e)
+{
+    const struct action_by who = by(act);
+    return action_discard(j, act->call->seq, &who, e);
+}
+
+/* Takes the turn, then looks: nobody else can settle the event until done(). */
+static enum status take_turn(struct admin_act *act, struct err *e)
+{
+    struct admin_call *call = act->call;
+    struct journal_parking parking;
+    bool idle = false;
+    enum status st;
+    if (!atomic_compare_exchange_strong(&call->shared->is_settling, &idle, true))
+        return err_set(e, ST_BUSY, "another parked event is being settled");
+    act->is_settling = true;
+    st = journal_list_parking(call->list, call->seq, &parking, e);
+    if (st == ST_OK && parking.fate != JOURNAL_PARKED)
+        st = err_set(e, ST_DENIED, "event %" PRId64 " is %s already", call->seq,
+                     journal_fate_name(parking.fate));
+    snprintf(act->target, sizeof act->target, "seq:%" PRId64, call->seq);
+    return st;
+}
+
+/* Refused before the job was handed over: gives the turn back. */
+static void give_up(struct admin_act *act, const struct err *e)
+{
+    journal_rows_free(act->row);
+    act->row = NULL;
+    if (act->is_settling)
+        act->call->shared->is_settling = false;
+    act->is_settling = false;
+    refuse(act->call, e);
+}
+
+struct topic_search {
+    struct admin_act *act;
+    int64_t lane;
+};
+
+static void on_lane(void *arg, const struct journal_lane *lane)
+{
+    struct topic_search *search = arg;
+    if (lane->id == search->lane)
+        snprintf(search->act->topic, sizeof search->act->topic, "%s", lane->topic);
+}
+
+/* Where the event goes: the topic that was asked for, else that of its lane. */
+static enum status choose_topic(struct admin_act *act, const struct json_value *body, struct err *e)
+{
+    struct admin_call *call = act->call;
+    struct topic_search search = {.act = act, .lane = act->row->lane};
+    struct buf topic = field(act->topic, sizeof act->topic);
+    enum status st = read_text(body, "topic", false, &topic, e);
+    if (st == ST_OK && !act->topic[0] && act->row->lane)
+        st = journal_reader_lanes(call->reader, act->row->lane - 1, on_lane, &search, e);
+    if (st == ST_OK && !act->topic[0])
+        return err_set(e, ST_BAD_INPUT, "event %" PRId64 " never had a topic: name one (--topic)",
+                       call->seq);
+    if (st == ST_OK && !route_topic_is_legal(slice_of(act->topic)))
+        st = err_set(e, ST_BAD_INPUT, "Kafka takes no topic of that name");
+    return st;
+}
+
+void admin_act_requeue(struct admin_call *call)
+{
+    static const char *const members[] = {"who", "why", "topic", NULL};
+    static const struct act_needs needs = {"requeue", false, members};
+    struct admin_act *act = call->act;
+    struct json_value *body;
+    struct err e = {0};
+    enum status st = begin(call, &needs, &body, &e);
+    if (st == ST_OK)
+        st = take_turn(act, &e);
+    if (st == ST_OK)
+        st = journal_read_event(call->reader, call->seq, &act->row, &e);
+    if (st == ST_OK && !act->row->intact)
+        st = err_set(&e, ST_DENIED,
+                     "the row of event %" PRId64 " is damaged: it can only be "
+                     "discarded",
+                     call->seq);
+    if (st == ST_OK)
+        st = choose_topic(act, body, &e);
+    json_destroy(body);
+    act->apply = apply_requeue;
+    /* It adds a row: not below the free-space floor. */
+    act->job.needs_room = true;
+    if (st == ST_OK)
+        submit(act);
+    else
+        give_up(act, &e);
+}
+
+void admin_act_discard(struct admin_call *call)
+{
+    static const char *const members[] = {"who", "why", NULL};
+    static const struct act_needs needs = {"discard", true, members};
+    struct admin_act *act = call->act;
+    struct json_value *body;
+    struct err e = {0};
+    enum status st = begin(call, &needs, &body, &e);
+    if (st == ST_OK)
+        st = take_turn(act, &e);
+    json_destroy(body);
+    act->apply = apply_discard;
+    if (st == ST_OK)
+        submit(act);
+    else
+        give_up(act, &e);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/admin_status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "api/admin_json.h"
+#include "api/admin_lanes.h"
+#include "api/reply.h"
+#include "base/log.h"
+#include "journal/journal.h"
+
+/* Some hundred bytes a child, METRIC_CHILDREN_MAX children a family: far above what a scrape holds.
+ */
+#define EXPOSITION_MAX (64u << 20)
+
+/* Lanes that are named among the problems; more are told as a number. */
+#define LANE_PROBLEMS_MAX 5
+
+#define RATE_MS 60000
+
+/* A status in the making. */
+struct status_page {
+    struct admin_call *call;
+    struct json_value *root;
+    struct json_value *problems;
+    struct json_value *pauses;
+    struct admin_lanes lanes;
+};
+
+void admin_status_metrics(struct admin_call *call)
+{
+    const struct admin_opts *opts = &call->shared->opts;
+    struct buf text;
+    buf_init(&text, EXPOSITION_MAX);
+    if (opts->on_scrape)
+        opts->on_scrape(opts->ctx);
+    if (metrics_render(opts->metrics, &text) == ST_OK) {
+        struct http_reply reply = {.status = 200,
+                                   .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                   .body = buf_slice(&text)};
+        http_req_reply(call->req, &reply);
+    } else {
+        reply_error(call->req, 503, "out_of_memory", NULL);
+    }
+    buf_fini(&text);
+}
+
+/* ---- what is wrong, and what helps ---- */
+
+/* help is what to do, a command where there is one; fmt says what is wrong. */
+static void problem(struct status_page *p, const char *help, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+static void problem(struct status_page *p, const char *help, const char *fmt, ...)
+{
+    char text[640];
+    struct json_value *o = json_add_object(p->problems, NULL);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    json_add_string(o, "what", slice_of(text));
+    json_add_string(o, "help", slice_of(help));
+}
+
+static void lane_problems(struct status_page *p)
+{
+    int waiting = 0;
+    for (size_t i = 0; i < p->lanes.count; i++) {
+        const struct admin_lane *lane = &p->lanes.items[i];
+        char help[640];
+        /* A lane that waits with nothing to send is about to be looked up. */
+        if (strcmp(lane->state, "waits") != 0 || !lane->backlog || ++waiting > LANE_PROBLEMS_MAX)
+            continue;
+        snprintf(help, sizeof help, "kafka-topics.sh --bootstrap-server %s --describe --topic %s",
+                 p->call->shared->brokers[0] ? p->call->shared->brokers : "BROKER",
+                 lane->lane.topic);
+        problem(p, help, "lane %" PRId64 " (%s) waits: %s", lane->lane.id, lane->lane.topic,
+                lane->reason);
+    }
+    if (waiting > LANE_PROBLEMS_MAX)
+        problem(p, "gladly-relay status --json", "%d more lanes wait", waiting - LANE_PROBLEMS_MAX);
+}
+
+/* ---- the parts of a status ---- */
+
+static void add_kafka(struct status_page *p)
+{
+    const char *brokers = p->call->shared->brokers;
+    struct forwarder_kafka_view kafka = {0};
+    struct json_value *o = json_add_object(p->root, "kafka");
+    char help[640];
+    if (p->call->shared->opts.forwarder)
+        forwarder_kafka(p->call->shared->opts.forwarder, &kafka);
+    json_add_bool(o, "connected", kafka.connected);
+    json_add_bool(o, "wrong_cluster", kafka.wrong_cluster);
+    json_add_string(o, "cluster_id", slice_of(kafka.cluster_id));
+    json_add_string(o, "state", slice_of(kafka.state));
+    json_add_string(o, "brokers", slice_of(brokers));
+    snprintf(help, sizeof help, "kcat -L -b %s", brokers[0] ? brokers : "BROKER");
+    if (kafka.wrong_cluster)
+        problem(p, "point [kafka] bootstrap.servers back and restart",
+                "another Kafka cluster answers: nothing is published (expected %s)",
+                kafka.cluster_id);
+    else if (!kafka.connected)
+        problem(p, help, "Kafka is not reached: %s", kafka.state);
+}
+
+static void add_disk(struct status_page *p)
+{
+    const struct admin_shared *shared = p->call->shared;
+    struct json_value *o = json_add_object(p->root, "disk");
+    struct statvfs fs = {0};
+    struct stat file = {0}, wal = {0};
+    uint64_t free_bytes;
+    char path[4200], help[4300];
+    if (statvfs(shared->journal_directory, &fs) != 0)
+        problem(p, "look at the directory's disk", "the journal's directory cannot be read");
+    snprintf(path, sizeof path, "%s-wal", shared->journal_path);
+    /* Both stay 0 when they cannot be read; the committer notices what matters. */
+    (void)stat(shared->journal_path, &file);
+    (void)stat(path, &wal);
+    free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    json_add_u64(o, "free_bytes", free_bytes);
+    json_add_u64(o, "floor_bytes", shared->free_space_floor_bytes);
+    json_add_u64(o, "journal_bytes", (uint64_t)file.st_size);
+    json_add_u64(o, "wal_bytes", (uint64_t)wal.st_size);
+    snprintf(help, sizeof help, "df -h %s", shared->journal_directory);
+    if (free_bytes < shared->free_space_floor_bytes)
+        problem(p, help, "free disk space is below the floor: make room");
+    if (!committer_is_ready(shared->opts.committer))
+        problem(p, help, "the journal does not commit: webhooks are answered 503, see the log");
+}
+
+static enum status add_intake(struct status_page *p, struct wall now, struct err *e)
+{
+    struct json_value *o = json_add_object(p->root, "intake");
+    struct journal_recent recent;
+    struct journal_figures figures;
+    int64_t minute;
+    enum status st = journal_list_recent(
+        p->call->list, (struct wall){now.us - (int64_t)RATE_MS * 1000}, &recent, e);
+    if (st != ST_OK)
+        return st;
+    journal_figures(p->call->shared->opts.journal, &figures);
+    minute = recent.first_seq ? recent.last_seq - recent.first_seq + 1 : 0;
+    json_add_u64(o, "last_seq", (uint64_t)figures.last_seq);
+    json_add_u64(o, "last_minute", (uint64_t)minute);
+    admin_json_time(o, "last_received", recent.last_received);
+    if (figures.window_short)
+        problem(p, "raise [journal] dedupe_ids_max and restart",
+                "the dedupe window is shorter than dedupe_window asks");
+    return ST_OK;
+}
+
+static enum status add_parked(struct status_page *p, struct err *e)
+{
+    struct json_value *o = json_add_object(p->root, "parked");
+    int64_t parked = 0, quarantined = 0;
+    enum status st = journal_list_parked_count(p->call->list, &parked, &quarantined, e);
+    json_add_u64(o, "count", (uint64_t)parked);
+    json_add_u64(o, "quarantined", (uint64_t)quarantined);
+    if (parked)
+        problem(p, "gladly-relay parked list", "%" PRId64 " parked, waiting for a person", parked);
+    return st;
+}
+
+static void on_pause(void *arg, const struct journal_pause *pause)
+{
+    struct status_page *p = arg;
+    struct json_value *o = json_add_object(p->pauses, NULL);
+    char help[160];
+    json_add_string(o, "scope", slice_of(pause->scope));
+    admin_json_time(o, "since", pause->since);
+    json_add_string(o, "who", slice_of(pause->who));
+    json_add_string(o, "why", slice_of(pause->why));
+    snprintf(help, sizeof help, "gladly-relay resume %s", pause->scope);
+    problem(p, help, "%s is paused by %s: %s", pause->scope, pause->who, pause->why);
+}
+
+static void add_lanes(struct status_page *p)
+{
+    static const char *const states[] = {"open", "waits", "paused", "unknown"};
+    struct json_value *o = json_add_object(p->root, "lanes");
+    json_add_int(o, "count", (int)p->lanes.count);
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        json_add_int(o, states[i], admin_lanes_count(&p->lanes, states[i]));
+    json_add_u64(o, "backlog", (uint64_t)p->lanes.backlog);
+    admin_json_time(o, "oldest", p->lanes.oldest);
+    admin_lanes_sort_worst(&p->lanes);
+    admin_lanes_add(&p->lanes, ADMIN_STATUS_LANES_MAX, json_add_array(o, "worst"));
+}
+
+static enum status build(struct status_page *p, struct err *e)
+{
+    const struct admin_opts *opts = &p->call->shared->opts;
+    struct wall now = clock_wall(opts->clock);
+    enum status st = admin_lanes_read(&p->lanes, p->call, e);
+    if (st != ST_OK)
+        return st;
+    json_add_string(p->root, "journal", slice_of(journal_id(opts->journal)));
+    json_add_bool(p->root, "ready", committer_is_ready(opts->committer));
+    admin_json_time(p->root, "started", p->call->shared->started);
+    admin_json_time(p->root, "now", now);
+    p->problems = json_add_array(p->root, "problems");
+    p->pauses = json_add_array(p->root, "pauses");
+    add_disk(p);
+    add_kafka(p);
+    st = journal_read_pauses(p->call->reader, on_pause, p, e);
+    if (st == ST_OK)
+        st = add_intake(p, now, e);
+    lane_problems(p);
+    if (st == ST_OK)
+        st = add_parked(p, e);
+    add_lanes(p);
+    return st;
+}
+
+void admin_status_answer(struct admin_call *call)
+{
+    struct status_page page = {.call = call, .root = json_object()};
+    struct err e = {0};
+    if (build(&page, &e) == ST_OK) {
+        reply_json(call->req, 200, page.root);
+    } else {
+        log_error("admin.read_failed", LOG_S("reason", e.text));
+        json_destroy(page.root);
+        admin_json_failed(call->req, &e);
+    }
+    admin_lanes_free(&page.lanes);
+}
+
+void admin_status_lanes(struct admin_call *call)
+{
+    struct json_value *root;
+    struct admin_lanes lanes;
+    struct err e = {0};
+    if (admin_lanes_read(&lanes, call, &e) == ST_OK) {
+        root = json_object();
+        admin_lanes_add(&lanes, lanes.count, json_add_array(root, "lanes"));
+        reply_json(call->req, 200, root);
+    } else {
+        log_error("admin.read_failed", LOG_S("reason", e.text));
+        admin_json_failed(call->req, &e);
+    }
+    admin_lanes_free(&lanes);
+}
