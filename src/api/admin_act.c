@@ -311,7 +311,8 @@ static void on_lane(void *arg, const struct journal_lane *lane)
 {
     struct topic_search *search = arg;
     if (lane->id == search->lane)
-        snprintf(search->act->topic, sizeof search->act->topic, "%s", lane->topic);
+        snprintf(search->act->topic, sizeof search->act->topic, "%.*s", ROUTE_TOPIC_MAX,
+                 lane->topic);
 }
 
 /* Where the event goes: the topic that was asked for, else that of its lane. */

@@ -116,8 +116,12 @@ void admin_events_parked_one(struct admin_call *call)
 /* ---- lists ---- */
 
 /* A list's events, kept in the order in which they came. */
+struct item {
+    struct json_value *event;
+};
+
 struct gathered {
-    struct json_value **items;
+    struct item *items;
     size_t count;
 };
 
@@ -126,7 +130,7 @@ static void on_event(void *arg, const struct journal_listed *event)
     struct gathered *g = arg;
     struct json_value *o = json_object();
     add_event(o, event);
-    g->items[g->count++] = o;
+    g->items[g->count++].event = o;
 }
 
 struct list_query {
@@ -158,13 +162,17 @@ static enum status read_query(struct list_query *q, struct slice query, struct e
 static enum status gather(struct admin_call *call, const struct list_query *q, struct gathered *g,
                           struct journal_listing *listing, struct err *e)
 {
-    const struct journal_filter filter = {slice_of(q->source), slice_of(q->type), slice_of(q->key)};
+    const struct journal_query query = {.after =
+                                            q->is_newest ? JOURNAL_LIST_NEWEST : (int64_t)q->after,
+                                        .max = q->limit,
+                                        .source = slice_of(q->source),
+                                        .type = slice_of(q->type),
+                                        .key = slice_of(q->key),
+                                        .fn = on_event,
+                                        .arg = g};
     if (!g->items)
         return err_set(e, ST_NO_MEM, "events: out of memory");
-    if (q->is_newest)
-        return journal_list_newest(call->list, &filter, q->limit, on_event, g, listing, e);
-    return journal_list_after(call->list, &filter, (int64_t)q->after, q->limit, on_event, g,
-                              listing, e);
+    return journal_list_events(call->list, &query, listing, e);
 }
 
 /*
@@ -177,7 +185,7 @@ static void reply_list(struct admin_call *call, const struct list_query *q, stru
     struct json_value *root = json_object();
     struct json_value *array = json_add_array(root, "events");
     for (size_t i = 0; i < g->count; i++)
-        json_add_child(array, NULL, g->items[q->is_newest ? g->count - 1 - i : i]);
+        json_add_child(array, NULL, g->items[q->is_newest ? g->count - 1 - i : i].event);
     g->count = 0;
     json_add_u64(root, "next_after", (uint64_t)(q->is_newest ? newest : listing->last));
     json_add_bool(root, "complete", listing->at_end);
@@ -206,7 +214,7 @@ void admin_events_list(struct admin_call *call)
     else
         failed(call, &e);
     for (size_t i = 0; i < g.count; i++)
-        json_destroy(g.items[i]);
+        json_destroy(g.items[i].event);
     free(g.items);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/num.h"
 #include "conf/conf.h"
 #include "conf/conf_dump.h"
 #include "event/route.h"
@@ -25,6 +26,12 @@ struct conf *cli_load_conf(const struct cli_args *args)
     buf_fini(&text);
     conf_errors_destroy(errors);
     return conf;
+}
+
+bool cli_is_seq(const char *text)
+{
+    uint64_t number;
+    return num_parse_u64(slice_of(text), 1, INT64_MAX, &number, NULL) == ST_OK;
 }
 
 enum cli_exit cli_check(const struct cli_args *args)

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/admin.h"
 #include "api/ingress.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/thread.h"
 #include "base/wakeup.h"
+#include "cli/admin_part.h"
 #include "cli/inherited.h"
 #include "cli/tls_files.h"
 #include "kafka/kafka_demo.h"
@@ -21,8 +21,8 @@
 #include "relay/keeper.h"
 
 /* Jobs waiting for the committer: the server holds at most waiting_max requests, the forwarder has
- * one. */
-#define MAILBOX_EXTRA 16
+ * one, operators theirs. */
+#define MAILBOX_EXTRA (16 + ADMIN_PART_JOBS_MAX)
 
 /* One read of a lane: bounds the read transaction and the memory of a drain. */
 #define READ_ROWS_MAX  1000
@@ -63,8 +63,7 @@ struct daemon {
     struct ingress *ingress;
     struct lock *intake_lock; /* protects intake: the committer flushes it, main takes it down */
     struct http_server *intake;
-    struct admin *admin;
-    struct http_server *admin_server;
+    struct admin_part *admin;
     struct metric *wal_pages;
     struct metric *window_ids;
     struct metric *window_short;
@@ -107,6 +106,7 @@ static void on_batch(void *ctx, bool stored_events)
     if (d->intake)
         http_server_flush(d->intake);
     lock_give(d->intake_lock);
+    admin_part_flush(d->admin);
     if (stored_events && d->forwarder)
         forwarder_notify(d->forwarder);
     if (d->draining)
@@ -142,7 +142,8 @@ static void run_forwarder(void *arg)
             forwarder_wait(d->forwarder, 1000);
     if (forwarder_is_dead(d->forwarder, &e))
         fail(d, &e);
-    else
+    else if (!daemon_failed(d,
+                            &e)) /* a dead journal settles nothing: there is nothing to wait for */
         forwarder_finish(d->forwarder, FINISH_MS);
 }
 
@@ -358,39 +359,19 @@ static void create_gauges(struct daemon *d)
                                                  "Open connections of the intake"));
 }
 
-static enum status start_admin(struct daemon *d, struct err *e)
+/* Before the committer runs, which flushes its answers. */
+static enum status create_admin(struct daemon *d, struct err *e)
 {
-    const struct conf_listen *listen = &d->conf->admin.listen;
-    const struct admin_opts admin_opts = {.metrics = d->metrics, .on_scrape = on_scrape, .ctx = d};
-    struct http_server_opts opts = {.address = listen->address,
-                                    .port = listen->port,
-                                    .listen_fd = -1,
-                                    .threads = 1,
-                                    .name = "admin",
-                                    .limits = {.connections_max = 64,
-                                               .header_bytes_max = 16384,
-                                               .header_count_max = 64,
-                                               .body_max = 1 << 20,
-                                               .memory_max = 16 << 20,
-                                               .waiting_max = 64,
-                                               .request_timeout_ms = 10000,
-                                               .idle_timeout_ms = 60000,
-                                               .answer_timeout_ms = 10000}};
-    enum status st;
-    if (!listen->address[0])
-        return ST_OK;
+    const struct admin_opts opts = {.conf = d->conf,
+                                    .journal = d->journal,
+                                    .committer = d->committer,
+                                    .forwarder = d->forwarder,
+                                    .clock = clock_system(),
+                                    .metrics = d->metrics,
+                                    .on_scrape = on_scrape,
+                                    .ctx = d};
     create_gauges(d);
-    d->admin = admin_create(&admin_opts);
-    if (!d->admin)
-        return err_set(e, ST_NO_MEM, "admin: out of memory");
-    opts.handler = admin_handler(d->admin);
-    st = http_server_start(&d->admin_server, &opts, e);
-    if (st == ST_OK)
-        log_info("admin.listening", LOG_S("address", listen->address),
-                 LOG_I("port", http_server_port(d->admin_server)));
-    else
-        err_context(e, "[admin] listen");
-    return st;
+    return admin_part_create(&d->admin, &opts, e);
 }
 
 static enum status start_parts(struct daemon *d, struct err *e)
@@ -407,11 +388,13 @@ static enum status start_parts(struct daemon *d, struct err *e)
     if (st == ST_OK)
         st = create_forwarder(d, e);
     if (st == ST_OK)
+        st = create_admin(d, e);
+    if (st == ST_OK)
         st = thread_start(&d->forwarder_thread, "forwarder", run_forwarder, d, e);
     if (st == ST_OK)
         st = thread_start(&d->committer_thread, "committer", run_committer, d, e);
     if (st == ST_OK)
-        st = start_admin(d, e);
+        st = admin_part_start(d->admin, d->conf, e);
     if (st == ST_OK)
         st = start_intake(d, e);
     return st;
@@ -457,6 +440,7 @@ void daemon_reload(struct daemon *d, const struct conf *conf)
 {
     reload_tls(d, &conf->http);
     ingress_reload(d->ingress, conf);
+    admin_part_reload(d->admin, conf);
     keeper_set_retention(d->keeper, conf->journal.retention_ms, conf->journal.retention_bytes);
 }
 
@@ -497,7 +481,7 @@ void daemon_stop(struct daemon *d, int deadline_ms)
     if (!d)
         return;
     stop_intake(d, deadline_ms);
-    http_server_stop(d->admin_server, LAST_ANSWERS_MS);
+    admin_part_stop(d->admin, LAST_ANSWERS_MS);
     d->stop_forwarder = true;
     if (d->forwarder_thread)
         forwarder_notify(d->forwarder);
@@ -511,7 +495,7 @@ void daemon_stop(struct daemon *d, int deadline_ms)
         d->publisher->ops->destroy(d->publisher);
     kafka_demo_stop(d->broker);
     ingress_destroy(d->ingress);
-    admin_destroy(d->admin);
+    admin_part_destroy(d->admin);
     committer_destroy(d->committer);
     keeper_destroy(d->keeper);
     free(d->journal_directory);

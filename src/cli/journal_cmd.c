@@ -55,7 +55,7 @@ static void on_lane(void *arg, const struct journal_lane *lane)
            lane->topic, lane->cursor);
 }
 
-static enum cli_exit stats(const char *path)
+enum cli_exit cli_journal_stats(const char *path)
 {
     struct journal_reader *r = NULL;
     struct journal_counts counts;
@@ -104,7 +104,7 @@ static enum cli_exit run(const struct cli_args *args, const char *path)
     if (strcmp(what, "verify") == 0 && args->count == 1)
         return verify(path);
     if (strcmp(what, "stats") == 0 && args->count == 1)
-        return stats(path);
+        return cli_journal_stats(path);
     if (strcmp(what, "backup") == 0 && args->count == 2)
         return backup(path, args->values[1]);
     if (strcmp(what, "compact") == 0 && args->count == 1)

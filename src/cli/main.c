@@ -12,14 +12,24 @@
 struct command {
     const char *name;
     enum cli_exit (*run)(const struct cli_args *args);
+    const char *takes; /* letters of the options besides -c and -h */
     const char *help;
 };
 
 static const struct command commands[] = {
-    {"serve", cli_serve, "run the relay (--demo: with an embedded in-memory broker)"},
-    {"check", cli_check, "check the configuration file; lists every error, exit 1 if there is one"},
-    {"config", cli_config, "print the configuration in force, secrets masked"},
-    {"journal", cli_journal, "verify | stats | backup FILE | compact: the journal file itself"},
+    {"serve", cli_serve, "d", "run the relay (--demo: with an embedded in-memory broker)"},
+    {"check", cli_check, "d",
+     "check the configuration file; lists every error, exit 1 if there is one"},
+    {"config", cli_config, "d", "print the configuration in force, secrets masked"},
+    {"journal", cli_journal, "d",
+     "verify | stats | backup FILE | compact: the journal file itself"},
+    {"status", cli_status, "j", "how the running relay is, what is wrong and what helps"},
+    {"pause", cli_pause, "jw", "all | source:NAME | lane:ID --why TEXT: stop publishing"},
+    {"resume", cli_resume, "jw", "all | source:NAME | lane:ID: end a pause"},
+    {"events", cli_events, "jalstk", "list | show SEQ | tail: look at events"},
+    {"parked", cli_parked, "jalwT",
+     "list | show SEQ | requeue SEQ [--topic T] | discard SEQ --why TEXT"},
+    {"actions", cli_actions, "jl", "what operators did: when, who, what, why"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -33,6 +43,10 @@ static void print_help(FILE *out)
     fputs("\noptions:\n"
           "  -c, --config FILE   the configuration file\n"
           "      --demo          serve: on an embedded broker and a journal of its own kind\n"
+          "      --json          the answer as it came, for the commands that ask a running relay\n"
+          "      --why TEXT      pause, resume, parked: the reason, kept with your name\n"
+          "      --topic TOPIC   parked requeue: where to\n"
+          "      --after SEQ, --limit N, --source NAME, --type TYPE, --key KEY: which events\n"
           "  -h, --help          this text\n"
           "      --version       the version\n",
           out);
@@ -46,68 +60,123 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* Reads the options into *args. False: usage error, already explained. */
-static bool read_options(int argc, char **argv, struct cli_args *args, bool *help, bool *version)
+/* What main itself needs of the options. */
+struct parsed {
+    struct cli_args args;
+    char given[32]; /* letters of the options that not every command takes */
+    bool help;
+    bool version;
+};
+
+/* Where the text of an option goes; NULL for one without. */
+static const char **text_of(struct cli_args *args, int c)
+{
+    switch (c) {
+    case 'c':
+        return &args->config;
+    case 'w':
+        return &args->why;
+    case 'T':
+        return &args->topic;
+    case 'a':
+        return &args->after;
+    case 'l':
+        return &args->limit;
+    case 's':
+        return &args->source;
+    case 't':
+        return &args->type;
+    case 'k':
+        return &args->key;
+    default:
+        return NULL;
+    }
+}
+
+/* Reads the options. False: usage error, already explained. */
+static bool read_options(int argc, char **argv, struct parsed *p)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"demo", no_argument, NULL, 'd'},
+        {"json", no_argument, NULL, 'j'},
+        {"why", required_argument, NULL, 'w'},
+        {"topic", required_argument, NULL, 'T'},
+        {"after", required_argument, NULL, 'a'},
+        {"limit", required_argument, NULL, 'l'},
+        {"source", required_argument, NULL, 's'},
+        {"type", required_argument, NULL, 't'},
+        {"key", required_argument, NULL, 'k'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
+    size_t given = 0;
     int c;
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (c == 'c')
-            args->config = optarg;
-        else if (c == 'd')
-            args->demo = true;
-        else if (c == 'h')
-            *help = true;
-        else if (c == 'v')
-            *version = true;
-        else
+        const char **text = text_of(&p->args, c);
+        if (c == '?')
             return false;
+        if (text)
+            *text = optarg;
+        p->args.demo |= c == 'd';
+        p->args.json |= c == 'j';
+        p->help |= c == 'h';
+        p->version |= c == 'v';
+        if (!strchr("chv", c) && !strchr(p->given, c) && given + 1 < sizeof p->given)
+            p->given[given++] = (char)c;
     }
-    args->count = argc - optind;
-    args->values = argv + optind;
+    p->args.count = argc - optind;
+    p->args.values = argv + optind;
+    return true;
+}
+
+/* False: usage error, already explained. */
+static bool check_usage(const struct command *command, const struct parsed *p)
+{
+    if (!p->args.config) {
+        fprintf(stderr, "gladly-relay %s: -c FILE is missing\n", command->name);
+        return false;
+    }
+    if (p->given[strspn(p->given, command->takes)]) {
+        fprintf(stderr, "gladly-relay %s: an option that it does not take; see --help\n",
+                command->name);
+        return false;
+    }
     return true;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli_args args = {0};
+    struct parsed p = {0};
     const struct command *command;
-    bool help = false, version = false;
     struct err e;
     thread_set_name("main");
     /* Nobody else reads a journal, a copy of one, or a lock. */
     umask(0077);
-    if (!read_options(argc, argv, &args, &help, &version))
+    if (!read_options(argc, argv, &p))
         return CLI_USAGE;
-    if (version) {
+    if (p.version) {
         puts("gladly-relay " RELAY_VERSION);
         return CLI_OK;
     }
-    if (help || args.count == 0) {
-        print_help(help ? stdout : stderr);
-        return help ? CLI_OK : CLI_USAGE;
+    if (p.help || p.args.count == 0) {
+        print_help(p.help ? stdout : stderr);
+        return p.help ? CLI_OK : CLI_USAGE;
     }
-    command = find_command(args.values[0]);
+    command = find_command(p.args.values[0]);
     if (!command) {
         fprintf(stderr, "gladly-relay: there is no command %s; see gladly-relay --help\n",
-                args.values[0]);
+                p.args.values[0]);
         return CLI_USAGE;
     }
-    if (!args.config) {
-        fprintf(stderr, "gladly-relay %s: -c FILE is missing\n", command->name);
+    if (!check_usage(command, &p))
         return CLI_USAGE;
-    }
     if (ident_init(&e) != ST_OK) {
         fprintf(stderr, "gladly-relay: %s\n", e.text);
         return CLI_FAILED;
     }
-    args.count--;
-    args.values++;
-    return command->run(&args);
+    p.args.count--;
+    p.args.values++;
+    return (int)command->run(&p.args);
 }

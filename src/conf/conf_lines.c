@@ -87,6 +87,8 @@ static const char *judge_entry(const struct lines *l, struct slice line)
     for (size_t i = 0; i < key.len; i++)
         if (key.ptr[i] <= ' ' || key.ptr[i] > '~')
             return "the key before '=' holds a space or a character outside of ASCII";
+    if (value.len > 1 && (value.ptr[1] == '#' || value.ptr[1] == ';'))
+        return "a value cannot begin with '#' or ';'; take it from a variable or file";
     if (has_hash_comment(value))
         return "' #' begins no comment here; write ' ;', or take a value with ' #' from a variable "
                "or file";

@@ -14,34 +14,30 @@
 /* Operators and their scripts, one connection each. */
 #define BACKLOG 64
 
+_Static_assert(sizeof "/proc/self/fd/2147483647/" + HTTP_UNIX_NAME_MAX <=
+                   sizeof((struct sockaddr_un *)0)->sun_path,
+               "the way fits into an address");
+
 enum status http_unix_open_way(struct http_unix_way *way, const char *path, struct err *e)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
-    /* The directory with its last slash; "." for a path without one. */
-    char *directory = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
-    enum status st = ST_OK;
+    char *directory;
     way->directory = -1;
     if (!name[0] || strlen(name) > HTTP_UNIX_NAME_MAX)
-        st = err_set(e, ST_BAD_INPUT, "the name of socket %.200s must have 1 to %d bytes", path,
-                     HTTP_UNIX_NAME_MAX);
-    else if (!directory)
-        st = err_set(e, ST_NO_MEM, "socket %.200s: out of memory", path);
-    if (st != ST_OK)
-        goto out_free;
+        return err_set(e, ST_BAD_INPUT, "the name of socket %.200s must have 1 to %d bytes", path,
+                       HTTP_UNIX_NAME_MAX);
+    /* With its last slash, so that the root keeps its name. */
+    directory = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+    if (!directory)
+        return err_set(e, ST_NO_MEM, "socket %.200s: out of memory", path);
     way->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (way->directory < 0) {
-        st = err_set_errno(e, errno == EACCES ? ST_DENIED : ST_NOT_FOUND, errno,
-                           "the directory of socket %.200s", path);
-        goto out_free;
-    }
-    snprintf(way->path, sizeof way->path, "/proc/self/fd/%d/%s", way->directory, name);
-    _Static_assert(sizeof "/proc/self/fd/2147483647/" + HTTP_UNIX_NAME_MAX <=
-                       sizeof((struct sockaddr_un *)0)->sun_path,
-                   "the way fits into an address");
-out_free:
     free(directory);
-    return st;
+    if (way->directory < 0)
+        return err_set_errno(e, errno == EACCES ? ST_DENIED : ST_NOT_FOUND, errno,
+                             "the directory of socket %.200s", path);
+    snprintf(way->path, sizeof way->path, "/proc/self/fd/%d/%s", way->directory, name);
+    return ST_OK;
 }
 
 void http_unix_close_way(struct http_unix_way *way)

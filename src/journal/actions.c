@@ -94,8 +94,8 @@ static enum status check_scope(struct journal *j, const char *scope, struct err 
         st =
             count_of(j, "SELECT count(*) FROM sources WHERE name = ?1", text(scope + 7), &found, e);
     else if (strncmp(scope, "lane:", 5) == 0)
-        st = count_of(j, "SELECT count(*) FROM lanes WHERE id = CAST(?1 AS INTEGER)",
-                      text(scope + 5), &found, e);
+        st = count_of(j, "SELECT count(*) FROM lanes WHERE CAST(id AS TEXT) = ?1", text(scope + 5),
+                      &found, e);
     if (st == ST_OK && !found)
         st =
             err_set(e, ST_BAD_INPUT,
@@ -161,9 +161,15 @@ enum status action_requeue(struct journal *j, const struct action_requeue *in,
     struct event fresh = *in->ev;
     struct journal_append append = {.ev = &fresh, .source = in->source, .parent = in->seq};
     struct journal_appended appended;
+    int64_t waits = 0;
     enum status st = check_by(by, false, e);
+    if (st == ST_OK)
+        st = count_of(j, "SELECT count(*) FROM parked WHERE seq = ?1 AND state = 0",
+                      number(in->seq), &waits, e);
     if (st != ST_OK)
         return st;
+    if (!waits)
+        return err_set(e, ST_NOT_FOUND, "event %" PRId64 " is not parked", in->seq);
     fresh.origin = EVENT_ORIGIN_REQUEUE;
     fresh.flags &= ~(unsigned)(EVENT_QUARANTINED | EVENT_OVERSIZE | EVENT_UNROUTED);
     if (!fresh.topic.len)

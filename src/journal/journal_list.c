@@ -131,38 +131,30 @@ static void read_listed(sqlite3_stmt *s, struct journal_listed *out)
                                    .body_bytes = sqlite3_column_int64(s, 13)};
 }
 
-static bool matches(const struct journal_filter *f, const struct journal_listed *event)
+static bool matches(const struct journal_query *q, const struct journal_listed *event)
 {
-    return (!f->source.len || slice_eq(f->source, slice_of(event->source))) &&
-           (!f->type.len || slice_eq(f->type, event->type)) &&
-           (!f->key.len || slice_eq(f->key, event->key));
+    return (!q->source.len || slice_eq(q->source, slice_of(event->source))) &&
+           (!q->type.len || slice_eq(q->type, event->type)) &&
+           (!q->key.len || slice_eq(q->key, event->key));
 }
 
-/* Who is told, and of how many. */
-struct listener {
-    const struct journal_filter *filter;
-    size_t max;
-    journal_listed_fn *fn;
-    void *arg;
-};
-
 /* Steps a bound statement of LISTED until enough was told, enough was looked at, or its end. */
-static enum status walk(struct journal_list *l, sqlite3_stmt *s, const struct listener *who,
+static enum status walk(struct journal_list *l, sqlite3_stmt *s, const struct journal_query *q,
                         struct journal_listing *out, struct err *e)
 {
     enum status st = ST_OK;
     size_t told = 0;
     int rc = SQLITE_ROW;
-    for (int i = 0; i < JOURNAL_LIST_SCAN_MAX && told < who->max; i++) {
+    for (int i = 0; i < JOURNAL_LIST_SCAN_MAX && told < q->max; i++) {
         struct journal_listed event;
         rc = sqlite3_step(s);
         if (rc != SQLITE_ROW)
             break;
         read_listed(s, &event);
         out->last = event.seq;
-        if (!matches(who->filter, &event))
+        if (!matches(q, &event))
             continue;
-        who->fn(who->arg, &event);
+        q->fn(q->arg, &event);
         told++;
     }
     out->at_end = rc == SQLITE_DONE;
@@ -172,37 +164,26 @@ static enum status walk(struct journal_list *l, sqlite3_stmt *s, const struct li
     return st;
 }
 
-enum status journal_list_after(struct journal_list *l, const struct journal_filter *f,
-                               int64_t after, size_t max, journal_listed_fn *fn, void *arg,
-                               struct journal_listing *out, struct err *e)
+enum status journal_list_events(struct journal_list *l, const struct journal_query *q,
+                                struct journal_listing *out, struct err *e)
 {
-    const struct listener who = {f, max, fn, arg};
+    sqlite3_stmt *s = l->stmt[q->after == JOURNAL_LIST_NEWEST ? STMT_NEWEST : STMT_AFTER];
     thread_owner_check(&l->owner);
-    *out = (struct journal_listing){.last = after};
-    sqlite3_bind_int64(l->stmt[STMT_AFTER], 1, after);
-    return walk(l, l->stmt[STMT_AFTER], &who, out, e);
-}
-
-enum status journal_list_newest(struct journal_list *l, const struct journal_filter *f, size_t max,
-                                journal_listed_fn *fn, void *arg, struct journal_listing *out,
-                                struct err *e)
-{
-    const struct listener who = {f, max, fn, arg};
-    thread_owner_check(&l->owner);
-    *out = (struct journal_listing){0};
-    return walk(l, l->stmt[STMT_NEWEST], &who, out, e);
+    *out = (struct journal_listing){.last = q->after > 0 ? q->after : 0};
+    if (q->after != JOURNAL_LIST_NEWEST)
+        sqlite3_bind_int64(s, 1, q->after);
+    return walk(l, s, q, out, e);
 }
 
 enum status journal_list_one(struct journal_list *l, int64_t seq, journal_listed_fn *fn, void *arg,
                              struct err *e)
 {
-    static const struct journal_filter all;
-    const struct listener who = {&all, 1, fn, arg};
+    const struct journal_query q = {.max = 1, .fn = fn, .arg = arg};
     struct journal_listing listing = {0};
     enum status st;
     thread_owner_check(&l->owner);
     sqlite3_bind_int64(l->stmt[STMT_ONE], 1, seq);
-    st = walk(l, l->stmt[STMT_ONE], &who, &listing, e);
+    st = walk(l, l->stmt[STMT_ONE], &q, &listing, e);
     if (st == ST_OK && listing.last != seq)
         st = err_set(e, ST_NOT_FOUND, "there is no event %lld", (long long)seq);
     return st;

@@ -55,10 +55,17 @@ typedef void journal_listed_fn(void *arg, const struct journal_listed *event);
 /* At most so many rows are looked at in one call: some ten milliseconds. */
 #define JOURNAL_LIST_SCAN_MAX 20000
 
-struct journal_filter {
+#define JOURNAL_LIST_NEWEST (-1)
+
+struct journal_query {
+    int64_t after;       /* events with a higher seq, in order; or JOURNAL_LIST_NEWEST: the newest,
+                            from the newest down */
+    size_t max;          /* events that fn is called for at most */
     struct slice source; /* name; empty ones match everything */
     struct slice type;
     struct slice key;
+    journal_listed_fn *fn;
+    void *arg;
 };
 
 struct journal_listing {
@@ -66,13 +73,8 @@ struct journal_listing {
     bool at_end;  /* there was nothing more to look at in this direction */
 };
 
-/* Calls fn for up to max matching events with seq > after, in order. */
-MUST_CHECK enum status journal_list_after(struct journal_list *l, const struct journal_filter *f,
-                                          int64_t after, size_t max, journal_listed_fn *fn,
-                                          void *arg, struct journal_listing *out, struct err *e);
-/* The same for the newest ones: called from the newest down. */
-MUST_CHECK enum status journal_list_newest(struct journal_list *l, const struct journal_filter *f,
-                                           size_t max, journal_listed_fn *fn, void *arg,
+/* Calls fn for the events that match. */
+MUST_CHECK enum status journal_list_events(struct journal_list *l, const struct journal_query *q,
                                            struct journal_listing *out, struct err *e);
 /* One event by its seq. ST_NOT_FOUND. */
 MUST_CHECK enum status journal_list_one(struct journal_list *l, int64_t seq, journal_listed_fn *fn,

@@ -32,6 +32,20 @@ static struct slice time_text(struct record *r, struct wall t)
     return text(r, "%s", when);
 }
 
+/* What the delivery said of its body: only a requeued event that could not be read has other than
+ * JSON. */
+static struct slice content_type(const struct event *ev)
+{
+    static const char name[] = "Content-Type: ";
+    const size_t n = sizeof name - 1;
+    struct slice kept = ev->content_headers;
+    const char *end;
+    if (kept.len <= n || memcmp(kept.ptr, name, n) != 0)
+        return slice_of("application/json");
+    end = memchr(kept.ptr, '\n', kept.len);
+    return (struct slice){kept.ptr + n, end ? (size_t)(end - kept.ptr) - n : kept.len - n};
+}
+
 static void add_cloudevents(struct record *r, const struct journal_row *row,
                             const struct record_origin *origin)
 {
@@ -39,12 +53,13 @@ static void add_cloudevents(struct record *r, const struct journal_row *row,
     add(r, "ce_specversion", slice_of("1.0"));
     /* An event without an id of its own is still one of a kind: its place in the journal. */
     add(r, "ce_id", ev->id.len ? ev->id : text(r, "%s:%" PRId64, origin->journal_id, row->seq));
-    add(r, "ce_type", ev->type);
+    /* The attribute must not be empty (CloudEvents 1.0.2, "type"). */
+    add(r, "ce_type", ev->type.len ? ev->type : slice_of("unreadable"));
     add(r, "ce_source", text(r, "/gladly/%.64s/%.64s", origin->org, origin->source));
     add(r, "ce_time", time_text(r, event_record_time(ev)));
     if (ev->key.len)
         add(r, "ce_subject", ev->key);
-    add(r, "content-type", slice_of("application/json"));
+    add(r, "content-type", content_type(ev));
 }
 
 static void add_trace(struct record *r, struct slice trace)

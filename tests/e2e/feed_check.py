@@ -4,7 +4,7 @@
 Load with one key a connection and retries until answered, so that every key's events come in one
 order and each exactly once. Promised are: nothing answered is missing, no event is in the journal
 twice, the order of each key, and no hole in the chain of relay-prev-seq. Not promised is that a
-record is in Kafka only once: repetitions are counted.
+record is in Kafka only once: repetitions are counted, and each must say that it may be one.
 """
 import collections
 import json
@@ -14,12 +14,12 @@ from broker import header
 PROBLEMS_SHOWN = 20
 
 FeedRecord = collections.namedtuple(
-    "FeedRecord", "topic partition offset key id seq prev is_intact value"
+    "FeedRecord", "topic partition offset key id seq prev is_intact is_labelled value"
 )
 
 
 def feed_record(record):
-    """From a Kafka record. is_intact: the body is the event that the headers tell of."""
+    """From a Kafka record. is_intact: the body is the event that the headers tell of; is_labelled: it may be a repetition."""
     id_ = header(record, "ce_id")
     body = json.loads(record.value)
     return FeedRecord(
@@ -31,6 +31,7 @@ def feed_record(record):
         int(header(record, "relay-seq")),
         int(header(record, "relay-prev-seq")),
         body["id"] == id_ and body["type"] == header(record, "ce_type"),
+        ("relay-possible-duplicate", b"true") in record.headers,
         record.value,
     )
 
@@ -71,6 +72,8 @@ def split_repetitions(records, verdict):
         same = ("topic", "partition", "key", "id", "prev", "value")
         if any(getattr(first, field) != getattr(record, field) for field in same):
             verdict.blame("changed", f"seq {record.seq} was repeated as another record")
+        if not record.is_labelled:
+            verdict.blame("unlabelled", f"{record.topic}: seq {record.seq} is a repetition")
 
 
 def check_answers(ledger, verdict):

@@ -226,18 +226,21 @@ class Checker(unittest.TestCase):
             LedgerLine(f"e{i}", "200", i, f"k{i % 2}", (i + 1) // 2, i, i + 1) for i in range(1, 9)
         ]
         self.records = [
-            FeedRecord("t", i % 2, i, b"k%d" % (i % 2), f"e{i}", i, i - 1, True, b"body %d" % i)
+            FeedRecord("t", i % 2, i, b"k%d" % (i % 2), f"e{i}", i, i - 1, True, False, b"body %d" % i)
             for i in range(1, 9)
         ]
 
     def kinds(self):
         return feed_check.check(self.ledger, self.records).kinds()
 
+    def repeated(self, i, **changes):
+        return self.records[i]._replace(offset=20 + i, is_labelled=True, **changes)
+
     def test_a_faultless_feed_passes(self):
         self.assertEqual(self.kinds(), set())
 
     def test_a_feed_with_repeated_records_passes_and_they_are_counted(self):
-        self.records += [self.records[i]._replace(offset=20 + i) for i in (3, 5, 7)]
+        self.records += [self.repeated(i) for i in (3, 5, 7)]
         self.assertEqual(self.kinds(), set())
         self.assertEqual(feed_check.check(self.ledger, self.records).duplicates, 3)
 
@@ -270,7 +273,7 @@ class Checker(unittest.TestCase):
     def test_a_record_that_overtakes_and_comes_again_is_found(self):
         late = self.records[3]  # 2, 6, 4, 6 of one key
         self.records = [self.records[i]._replace(offset=i) for i in range(8) if i != 3]
-        self.records += [late._replace(offset=20), self.records[4]._replace(offset=21)]
+        self.records += [late._replace(offset=20), self.repeated(4)]
         self.assertEqual(self.kinds(), {"order"})
 
     def test_an_event_that_is_journaled_twice_is_found(self):
@@ -286,8 +289,12 @@ class Checker(unittest.TestCase):
         self.assertIn("partition", self.kinds())
 
     def test_a_repetition_with_other_bytes_is_found(self):
-        self.records.append(self.records[5]._replace(offset=20, value=b"other"))
+        self.records.append(self.repeated(5, value=b"other"))
         self.assertEqual(self.kinds(), {"changed"})
+
+    def test_a_repetition_that_is_not_labelled_is_found(self):
+        self.records.append(self.repeated(5)._replace(is_labelled=False))
+        self.assertEqual(self.kinds(), {"unlabelled"})
 
     def test_a_body_that_is_another_event_is_found(self):
         self.records[5] = self.records[5]._replace(is_intact=False)

@@ -130,7 +130,7 @@ static int conclude(const struct options *o, const struct sim_trace *trace)
     const char *promise = sim_trace_promise(trace);
     bool found = o->plant != SIM_PLANT_NONE && is_found(o, promise);
     if (found && !o->verbose) {
-        printf("planted bug %s: found as %s by seed %llu, the %lluth\n",
+        printf("planted bug %s: found as %s by seed %llu, schedule %llu\n",
                sim_plant_info(o->plant)->name, promise, (unsigned long long)now.seed,
                (unsigned long long)(now.seed - o->first + 1));
         return 0;

@@ -2,6 +2,7 @@
 #include "sim/sim_check.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 #define NOT_A_FLAG_OF_BIRTH ((unsigned)EVENT_CONFLICT)
 
@@ -145,6 +146,8 @@ static void check_rows(const struct sim_check *c)
     const unsigned parked_at_birth = EVENT_QUARANTINED | EVENT_OVERSIZE;
     for (int64_t seq = 1; seq <= sim_truth_last_seq(c->truth); seq++) {
         const struct sim_row *row = sim_truth_row(c->truth, seq);
+        if (!row)
+            continue;
         if (!row->seen)
             check_gone(c, seq);
         else if (row->content->ev.flags & parked_at_birth && !row->parked)
@@ -171,7 +174,7 @@ static void on_lane(const struct sim_check *c, sqlite3_stmt *s)
     int64_t cursor = sqlite3_column_int64(s, 2), last = 0;
     for (int64_t seq = 1; seq <= sim_truth_last_seq(c->truth); seq++) {
         struct sim_row *row = sim_truth_row(c->truth, seq);
-        if (row->content->source != source || row->content->topic != topic)
+        if (!row || row->content->source != source || row->content->topic != topic)
             continue;
         last = seq;
         row->below_cursor = seq <= cursor;
@@ -186,6 +189,15 @@ static void on_lane(const struct sim_check *c, sqlite3_stmt *s)
                        (long long)last);
 }
 
+/* ---- pauses ---- */
+
+static void on_pause(const struct sim_check *c, sqlite3_stmt *s)
+{
+    for (int i = 0; i < SIM_SCOPES; i++)
+        if (slice_eq(column(s, 0), slice_of(sim_truth_scope[i])))
+            sim_truth_pause(c->truth, i, true);
+}
+
 /* ---- all ---- */
 
 void sim_check_journal(const struct sim_check *c)
@@ -193,13 +205,20 @@ void sim_check_journal(const struct sim_check *c)
     sqlite3 *db = open_db(c, SQLITE_OPEN_READONLY);
     if (!db)
         return;
-    for (int64_t seq = 1; seq <= sim_truth_last_seq(c->truth); seq++)
-        sim_truth_row(c->truth, seq)->seen = false;
+    for (int64_t seq = 1; seq <= sim_truth_last_seq(c->truth); seq++) {
+        struct sim_row *row = sim_truth_row(c->truth, seq);
+        if (row)
+            row->seen = false;
+    }
     each(c, db,
          "SELECT seq, source, received_us, flags, prev, type, id, key, trace, headers, body "
          "FROM events ORDER BY seq",
          on_event);
     each(c, db, "SELECT seq FROM parked", on_parked);
+    /* An operator who was not answered looks again. */
+    for (int i = 0; i < SIM_SCOPES; i++)
+        sim_truth_pause(c->truth, i, false);
+    each(c, db, "SELECT scope FROM pauses", on_pause);
     if (!sim_trace_promise(c->trace))
         check_rows(c);
     if (!sim_trace_promise(c->trace))
@@ -232,14 +251,26 @@ bool sim_check_is_drained(const struct sim_check *c)
     return left == 0;
 }
 
-void sim_check_delete_unpublished(const struct sim_check *c)
+static bool change(const struct sim_check *c, const char *sql)
 {
     sqlite3 *db = open_db(c, SQLITE_OPEN_READWRITE);
-    if (!db)
-        return;
-    sqlite3_exec(db,
-                 "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events JOIN lanes "
-                 "ON events.lane = lanes.id WHERE seq > cursor)",
-                 NULL, NULL, NULL);
+    bool done = db && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
     sqlite3_close(db);
+    return done;
+}
+
+void sim_check_delete_unpublished(const struct sim_check *c)
+{
+    change(c, "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events JOIN lanes "
+              "ON events.lane = lanes.id WHERE seq > cursor)");
+}
+
+void sim_check_age(const struct sim_check *c, int64_t seqs)
+{
+    char sql[96];
+    int64_t last = sim_truth_last_seq(c->truth);
+    snprintf(sql, sizeof sql, "UPDATE sqlite_sequence SET seq = %lld WHERE name = 'events'",
+             (long long)(last + seqs));
+    if (last && sim_truth_skip(c->truth, seqs))
+        CHECK(change(c, sql));
 }

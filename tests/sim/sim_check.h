@@ -32,5 +32,8 @@ bool sim_check_is_drained(const struct sim_check *c);
 
 /* Planted: deletes the newest row that is not published, as no part of the relay may. */
 void sim_check_delete_unpublished(const struct sim_check *c);
+/* Uses up the next seqs, as a journal does that ran for long; the process must not run. Nothing is
+ * done to one that has no events yet, or is as old as it can get here. */
+void sim_check_age(const struct sim_check *c, int64_t seqs);
 
 #endif

@@ -51,6 +51,8 @@ struct sim_kafka {
     bool known;  /* the producer has seen the cluster */
     bool broken; /* the producer is to be made anew */
     bool prompt; /* reports do not linger */
+    bool strict; /* takes nothing between a failure's report and that of the last one in the air */
+    bool draining;
     struct mono usable_at;
     size_t queue_max;
     size_t in_air;
@@ -281,7 +283,7 @@ static enum status op_produce(struct publisher *pub, const struct publisher_reco
     struct partition *p;
     int topic = topic_index(rec->topic);
     int64_t seq;
-    if (k->broken || !k->known)
+    if (k->broken || k->draining || !k->known)
         return err_set(e, ST_AGAIN, "the producer is being made anew");
     if (k->topics[topic].state != PUBLISHER_TOPIC_READY)
         return err_set(e, ST_AGAIN, "the topic is not ready");
@@ -329,6 +331,7 @@ static void report_first(struct sim_kafka *k, struct partition *p,
         return;
     sim_trace_note(k->env.trace, "report seq %lld outcome %d", (long long)r.seq,
                    (int)report.outcome);
+    k->draining = k->in_air > 0 && k->strict && (k->draining || r.outcome != PUBLISHER_DELIVERED);
     if (report.outcome == PUBLISHER_DELIVERED)
         sim_truth_reported(k->env.truth, r.seq);
     on_report(arg, &report);
@@ -377,6 +380,13 @@ static void op_flush(struct publisher *p, int timeout_ms,
     op_poll(p, on_report, arg);
 }
 
+static void op_abandon(struct publisher *p)
+{
+    struct sim_kafka *k = own(p);
+    sim_trace_note(k->env.trace, "the relay recalls what is in the air");
+    sim_kafka_fail_all(k);
+}
+
 static int op_wait_fd(struct publisher *p)
 {
     (void)p;
@@ -404,6 +414,7 @@ static const struct publisher_ops ops = {
     .produce = op_produce,
     .poll = op_poll,
     .flush = op_flush,
+    .abandon = op_abandon,
     .wait_fd = op_wait_fd,
     .cluster_id = op_cluster_id,
     .state = op_state,
@@ -439,6 +450,8 @@ void sim_kafka_begin(struct sim_kafka *k, enum sim_plant plant)
     k->plant = plant;
     k->up = true;
     k->prompt = false;
+    /* The door's promise is strict; the forwarder keeps the order without that part of it too. */
+    k->strict = sim_rng_chance(k->env.rng, 50);
     k->queue_max = QUEUE_DEFAULT;
     k->in_air = 0;
     k->early_count = 0;
@@ -451,6 +464,7 @@ struct publisher *sim_kafka_connect(struct sim_kafka *k, const char *journal_id)
     memcpy(k->journal_id, journal_id, len + 1);
     k->known = false;
     k->broken = false;
+    k->draining = false;
     return &k->base;
 }
 
@@ -516,7 +530,7 @@ static bool is_explained(struct sim_kafka *k, bool const *seen, int64_t seq)
     const struct sim_row *row = sim_truth_row(k->env.truth, seq);
     while (row->prev && !seen[row->prev]) {
         row = sim_truth_row(k->env.truth, row->prev);
-        if (!row->parked)
+        if (!row || !row->parked)
             return false;
     }
     return true;

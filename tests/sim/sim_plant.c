@@ -8,7 +8,7 @@ static const struct sim_plant_info infos[SIM_PLANT_COUNT] = {
     [SIM_PLANT_ANSWER_BEFORE_COMMIT] = {"answer-before-commit", "P1 P11"},
     [SIM_PLANT_CURSOR_BEFORE_DELIVERY] = {"cursor-before-delivery", "P1 P2"},
     /* A WAL that is not synced before its checkpoint can also leave a damaged file. */
-    [SIM_PLANT_WAL_SYNC_OFF] = {"wal-sync-off", "P1"},
+    [SIM_PLANT_WAL_SYNC_OFF] = {"wal-sync-off", "P1 P4 P6"},
     [SIM_PLANT_WINDOW_FORGOTTEN] = {"window-forgotten", "P9"},
     [SIM_PLANT_LOST_REWIND] = {"lost-rewind", "P1 P2"},
     [SIM_PLANT_REORDER] = {"reorder", "P3"},

@@ -201,25 +201,70 @@ static void act_crash_later(struct sim_schedule *s)
     sim_trace_note(s->trace, "%s ordered at change %u", cut_name(mode), n);
 }
 
+static void disarm(struct sim_schedule *s)
+{
+    memvfs_clear_faults(sim_world_disk(s->world));
+    memvfs_cut_at(sim_world_disk(s->world), 0, MEMVFS_KILL);
+    s->fault_armed = false;
+}
+
 static void act_stop(struct sim_schedule *s)
 {
     sim_trace_note(s->trace, "clean stop");
     sim_world_stop(s->world);
+    /* So that lanes outrun their marks. */
+    if (!memvfs_is_cut(sim_world_disk(s->world)) && !s->full && !s->sync_doubted &&
+        !sim_truth_has_unknown(s->truth) && chance(s, 50)) {
+        disarm(s);
+        sim_world_age(s->world, 3000 + below(s, 10000));
+    }
 }
+
+static void act_pause(struct sim_schedule *s)
+{
+    int scope = (int)below(s, SIM_SCOPES);
+    bool pause = chance(s, 40);
+    sim_trace_note(s->trace, "%s %s", pause ? "pause" : "resume", sim_truth_scope[scope]);
+    sim_world_pause(s->world, scope, pause);
+}
+
+enum action {
+    ACTION_SUBMIT,
+    ACTION_COMMIT,
+    ACTION_FORWARD,
+    ACTION_TICK,
+    ACTION_CLOCK,
+    ACTION_LONG_CLOCK,
+    ACTION_BROKER,
+    ACTION_TOPIC,
+    ACTION_QUEUE,
+    ACTION_FAIL_SOME,
+    ACTION_FAIL_ALL,
+    ACTION_DENY,
+    ACTION_FAULT,
+    ACTION_FULL,
+    ACTION_CRASH,
+    ACTION_CRASH_LATER,
+    ACTION_PAUSE,
+    ACTION_STOP,
+    ACTIONS
+};
 
 static const struct {
     void (*act)(struct sim_schedule *s);
     unsigned weight;
     bool is_trouble; /* left out of some schedules, so that each trouble also comes alone */
-} actions[] = {
-    {act_submit, 60, false},    {act_commit, 40, false}, {act_forward, 50, false},
-    {act_tick, 40, false},      {act_clock, 30, false},  {act_long_clock, 2, true},
-    {act_broker, 4, true},      {act_topic, 4, true},    {act_queue, 2, true},
-    {act_fail_some, 8, true},   {act_fail_all, 4, true}, {act_deny, 3, true},
-    {act_fault, 2, true},       {act_full, 3, true},     {act_crash, 2, true},
-    {act_crash_later, 3, true}, {act_stop, 1, true},
+} actions[ACTIONS] = {
+    [ACTION_SUBMIT] = {act_submit, 60, false},   [ACTION_COMMIT] = {act_commit, 40, false},
+    [ACTION_FORWARD] = {act_forward, 50, false}, [ACTION_TICK] = {act_tick, 40, false},
+    [ACTION_CLOCK] = {act_clock, 30, false},     [ACTION_LONG_CLOCK] = {act_long_clock, 2, true},
+    [ACTION_BROKER] = {act_broker, 4, true},     [ACTION_TOPIC] = {act_topic, 4, true},
+    [ACTION_QUEUE] = {act_queue, 2, true},       [ACTION_FAIL_SOME] = {act_fail_some, 8, true},
+    [ACTION_FAIL_ALL] = {act_fail_all, 4, true}, [ACTION_DENY] = {act_deny, 3, true},
+    [ACTION_FAULT] = {act_fault, 2, true},       [ACTION_FULL] = {act_full, 3, true},
+    [ACTION_CRASH] = {act_crash, 2, true},       [ACTION_CRASH_LATER] = {act_crash_later, 3, true},
+    [ACTION_PAUSE] = {act_pause, 3, true},       [ACTION_STOP] = {act_stop, 1, true},
 };
-#define ACTIONS (sizeof actions / sizeof actions[0])
 _Static_assert(ACTIONS <= 32, "struct sim_schedule has a weight for each");
 
 static void draw_mood(struct sim_schedule *s)
@@ -245,13 +290,6 @@ static void act(struct sim_schedule *s)
 
 /* ---- lives ---- */
 
-static void disarm(struct sim_schedule *s)
-{
-    memvfs_clear_faults(sim_world_disk(s->world));
-    memvfs_cut_at(sim_world_disk(s->world), 0, MEMVFS_KILL);
-    s->fault_armed = false;
-}
-
 /*
  * A start may meet a cut or a fault of its own; but not while a failed sync is in doubt. Then the
  * page cache shows what the disk may never have got, and a cut in the middle of writing it anew is
@@ -265,9 +303,9 @@ static void arm_start(struct sim_schedule *s, int attempt)
         act_full(s);
     if (s->sync_doubted || attempt > 2)
         return;
-    if (s->weights[ACTIONS - 2] && chance(s, 15))
+    if (s->weights[ACTION_CRASH_LATER] && chance(s, 15))
         act_crash_later(s);
-    else if (s->weights[ACTIONS - 5] && chance(s, 10))
+    else if (s->weights[ACTION_FAULT] && chance(s, 10))
         act_fault(s);
 }
 
@@ -344,6 +382,9 @@ static void heal(struct sim_schedule *s)
     sim_kafka_heal(s->kafka);
     keep_alive(s);
     disarm(s);
+    for (int i = 0; i < SIM_SCOPES; i++)
+        while (!sim_world_pause(s->world, i, false))
+            sim_world_commit(s->world);
     const char *unrest = "nothing was done";
     for (int round = 0; round < HEAL_ROUNDS && !sim_trace_promise(s->trace); round++) {
         sim_world_commit(s->world);

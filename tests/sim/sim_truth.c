@@ -15,7 +15,13 @@ struct sim_truth {
     int64_t last_seq;
     int64_t lane_last[SIM_SOURCES][SIM_TOPICS];
     int64_t key_last[SIM_SOURCES][SIM_TOPICS][SIM_KEYS]; /* newest first occurrence in Kafka */
+    bool paused[SIM_SCOPES];
+    const struct sim_content *first_in_lane; /* its lane has number 1 */
 };
+
+enum { SCOPE_ALL, SCOPE_SOURCE, SCOPE_LANE };
+const char *const sim_truth_scope[SIM_SCOPES] = {
+    [SCOPE_ALL] = "all", [SCOPE_SOURCE] = "source:second", [SCOPE_LANE] = "lane:1"};
 
 struct sim_truth *sim_truth_create(struct sim_trace *trace)
 {
@@ -32,11 +38,11 @@ void sim_truth_destroy(struct sim_truth *t)
 
 void sim_truth_begin(struct sim_truth *t, int64_t window_ms)
 {
-    struct sim_trace *trace = t->trace;
     /* Rows beyond last_seq are written before they are read. */
     memset(t->lane_last, 0, sizeof t->lane_last);
     memset(t->key_last, 0, sizeof t->key_last);
-    t->trace = trace;
+    memset(t->paused, 0, sizeof t->paused);
+    t->first_in_lane = NULL;
     t->window_ms = window_ms;
     t->window_short = false;
     t->io_seen = false;
@@ -82,7 +88,7 @@ static struct expectation expect(const struct sim_truth *t, const struct sim_con
         const struct sim_row *row = &t->rows[seq];
         bool inside =
             !t->window_short && now.us - row->window_base.us <= t->window_ms * INT64_C(1000);
-        if (!sim_content_same_id(row->content, content))
+        if (!row->content || !sim_content_same_id(row->content, content))
             continue;
         if (sim_content_repeats(row->content, content)) {
             x.must_repeat |= inside;
@@ -110,6 +116,8 @@ static struct sim_row *add_row(struct sim_truth *t, int64_t seq, const struct si
         int64_t *last = &t->lane_last[content->source][content->topic];
         row->prev = *last;
         *last = seq;
+        if (!t->first_in_lane)
+            t->first_in_lane = content;
     }
     t->last_seq = seq;
     return row;
@@ -206,7 +214,41 @@ int64_t sim_truth_last_seq(const struct sim_truth *t)
 
 struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq)
 {
-    return seq >= 1 && seq <= t->last_seq ? &t->rows[seq] : NULL;
+    return seq >= 1 && seq <= t->last_seq && t->rows[seq].content ? &t->rows[seq] : NULL;
+}
+
+bool sim_truth_skip(struct sim_truth *t, int64_t seqs)
+{
+    if (t->last_seq + seqs > SIM_AGE_MAX)
+        return false;
+    memset(&t->rows[t->last_seq + 1], 0, (size_t)seqs * sizeof t->rows[0]);
+    t->last_seq += seqs;
+    return true;
+}
+
+bool sim_truth_has_unknown(const struct sim_truth *t)
+{
+    for (int i = 0; i < t->submission_count; i++)
+        if (t->submissions[i].fate == SIM_UNKNOWN)
+            return true;
+    return false;
+}
+
+void sim_truth_pause(struct sim_truth *t, int scope, bool paused)
+{
+    t->paused[scope] = paused;
+}
+
+bool sim_truth_has_lane(const struct sim_truth *t)
+{
+    return t->first_in_lane != NULL;
+}
+
+static bool is_paused(const struct sim_truth *t, const struct sim_content *content)
+{
+    return t->paused[SCOPE_ALL] || (t->paused[SCOPE_SOURCE] && content->source == 1) ||
+           (t->paused[SCOPE_LANE] && content->source == t->first_in_lane->source &&
+            content->topic == t->first_in_lane->topic);
 }
 
 static bool could_be(const struct sim_submission *s, int source, const struct event *ev)
@@ -315,6 +357,9 @@ int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *r
         sim_trace_fail(t->trace, "P2", "seq %lld has no lane and goes to Kafka", (long long)seq);
         return 0;
     }
+    if (is_paused(t, row->content))
+        sim_trace_fail(t->trace, "pause", "seq %lld goes to Kafka while it is paused",
+                       (long long)seq);
     if (row->below_cursor || row->delivered_in_life)
         sim_trace_fail(t->trace, "P9", "seq %lld is sent again though the relay knows it published",
                        (long long)seq);

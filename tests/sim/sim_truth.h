@@ -17,8 +17,10 @@
 
 #define SIM_PARTITIONS      3
 #define SIM_SUBMISSIONS_MAX 1024
+/* Seqs that a schedule may skip to have a journal that was used for long. */
+#define SIM_AGE_MAX 30000
 /* Every submission makes at most one row. */
-#define SIM_ROWS_MAX (SIM_SUBMISSIONS_MAX + 1)
+#define SIM_ROWS_MAX (SIM_SUBMISSIONS_MAX + SIM_AGE_MAX)
 
 enum sim_fate {
     SIM_WAITS,   /* no answer yet */
@@ -75,12 +77,16 @@ struct sim_answer {
 void sim_truth_answer(struct sim_truth *t, int number, const struct sim_answer *answer);
 /* The relay died: whoever waits will never know. */
 void sim_truth_relay_died(struct sim_truth *t);
+/* Somebody is not sure what became of a submission. */
+bool sim_truth_has_unknown(const struct sim_truth *t);
 /* The relay had to shorten its dedupe window: repeats may pass from now on. */
 void sim_truth_window_short(struct sim_truth *t);
 
 /* ---- the journal, as a restart finds it ---- */
 
 int64_t sim_truth_last_seq(const struct sim_truth *t);
+/* The journal's next seqs were used up by events that are long gone. False: too many of them. */
+bool sim_truth_skip(struct sim_truth *t, int64_t seqs);
 int sim_truth_submission_count(const struct sim_truth *t);
 /* NULL when no such row is known. */
 struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq);
@@ -90,6 +96,16 @@ void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct 
                      struct wall now);
 /* Nothing unknown was left: what was not found was never stored. */
 void sim_truth_all_found(struct sim_truth *t);
+
+/* ---- operators ---- */
+
+/* Scopes that they pause and resume. */
+#define SIM_SCOPES 3
+extern const char *const sim_truth_scope[SIM_SCOPES];
+/* From now on nothing of it may go to Kafka; or something may. */
+void sim_truth_pause(struct sim_truth *t, int scope, bool paused);
+/* There is a lane:1. */
+bool sim_truth_has_lane(const struct sim_truth *t);
 
 /* ---- Kafka ---- */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/actions.h"
 #include "relay/forwarder.h"
 #include "relay/keeper.h"
 #include "sim/sim_check.h"
@@ -248,7 +249,8 @@ bool sim_world_start(struct sim_world *w, enum status *why)
         st = create_forwarder(w, &e);
     w->running = true;
     *why = st;
-    sim_trace_note(w->env.trace, "start of life %u: %s %s", w->lives, status_name(st), e.text);
+    sim_trace_note(w->env.trace, "start of life %u: %s %s", w->lives, status_name(st),
+                   st == ST_OK ? "" : e.text);
     if (st != ST_OK)
         take_down(w);
     return st == ST_OK;
@@ -405,6 +407,60 @@ void sim_world_submit(struct sim_world *w, const struct sim_content *content)
     }
 }
 
+/* ---- operators ---- */
+
+struct order {
+    struct commit_job job;
+    struct sim_world *world;
+    int scope;
+    bool pause;
+};
+
+static enum status apply_order(struct commit_job *job, struct journal *journal, struct err *e)
+{
+    const struct order *o = (struct order *)job;
+    const struct action_by by = {"operator", "test"};
+    const char *scope = sim_truth_scope[o->scope];
+    enum status st =
+        o->pause ? action_pause(journal, scope, &by, e) : action_resume(journal, scope, &by, e);
+    /* What is wrong with this order alone must not end the transaction of the others. */
+    return st == ST_NOT_FOUND || st == ST_BAD_INPUT ? ST_OK : st;
+}
+
+static void order_done(struct commit_job *job, enum status outcome, const struct err *e)
+{
+    struct order *o = (struct order *)job;
+    struct sim_world *w = o->world;
+    (void)e;
+    if (outcome == ST_OK && !memvfs_is_cut(w->disk)) {
+        sim_trace_note(w->env.trace, "%s %s", sim_truth_scope[o->scope],
+                       o->pause ? "paused" : "resumed");
+        if (w->forwarder)
+            forwarder_reload_pauses(w->forwarder);
+        /* Before the first event there is no lane to pause. */
+        if (!o->pause || o->scope < 2 || sim_truth_has_lane(w->env.truth))
+            sim_truth_pause(w->env.truth, o->scope, o->pause);
+    }
+    free(o);
+}
+
+bool sim_world_pause(struct sim_world *w, int scope, bool pause)
+{
+    struct order *o = calloc(1, sizeof *o);
+    CHECK(o);
+    *o = (struct order){.job = {.apply = apply_order, .done = order_done},
+                        .world = w,
+                        .scope = scope,
+                        .pause = pause};
+    /* From here on records may go again. */
+    if (!pause)
+        sim_truth_pause(w->env.truth, scope, false);
+    if (committer_submit(w->committer, &o->job) == ST_OK)
+        return true;
+    free(o);
+    return false;
+}
+
 /* ---- steps ---- */
 
 void sim_world_commit(struct sim_world *w)
@@ -443,6 +499,14 @@ const char *sim_world_unrest(struct sim_world *w)
     if (!sim_check_is_drained(&c))
         return "events are not published";
     return NULL;
+}
+
+void sim_world_age(struct sim_world *w, int64_t seqs)
+{
+    const struct sim_check c = check_of(w, false);
+    CHECK(!w->running && !memvfs_is_cut(w->disk));
+    sim_trace_note(w->env.trace, "the journal ages by %lld events", (long long)seqs);
+    sim_check_age(&c, seqs);
 }
 
 void sim_world_check(struct sim_world *w, bool is_final)

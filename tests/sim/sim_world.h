@@ -68,6 +68,10 @@ void sim_world_submit(struct sim_world *w, const struct sim_content *content);
 void sim_world_commit(struct sim_world *w);
 void sim_world_forward(struct sim_world *w);
 void sim_world_advance(struct sim_world *w, int64_t ms);
+/* An operator pauses or resumes a scope of sim_truth.h. False: the committer did not take it. */
+bool sim_world_pause(struct sim_world *w, int scope, bool pause);
+/* Makes the journal of a stopped process older: its next seqs are used up. */
+void sim_world_age(struct sim_world *w, int64_t seqs);
 /* Bytes that the file system has left for the relay; MEMVFS_UNLIMITED: many. */
 void sim_world_limit_disk(struct sim_world *w, uint64_t bytes);
 

@@ -244,6 +244,8 @@ static void every_commented_line_of_the_sample_is_a_valid_option(void **state)
     setenv("GLADLY_HEADER", TOKEN, 1);
     setenv("GLADLY_PASSWORD", TOKEN, 1);
     setenv("GLADLY_PASSWORD_PREVIOUS", TOKEN, 1);
+    setenv("ADMIN_TOKEN", TOKEN, 1);
+    setenv("ADMIN_READ_TOKEN", TOKEN, 1);
     setenv("KAFKA_PASSWORD", TOKEN, 1);
     setenv("KAFKA_CLIENT_SECRET", TOKEN, 1);
     setenv("KAFKA_OAUTHBEARER", TOKEN, 1);

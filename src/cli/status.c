@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/client.h"
+#include "cli/table.h"
+
+/* One screen of 80 times 24 characters: 6 lines above the lanes, their heading, the problems with
+ * two lines each and a heading, and a line for what had no room in each part. */
+#define LANES_SHOWN    5
+#define PROBLEMS_SHOWN 4
+#define LABEL          8
+
+static void label(const char *name)
+{
+    table_cell(slice_of(name), LABEL);
+}
+
+/* How long before now, as text; "-" without a time. */
+static void age_of(const struct json_value *object, const char *name, struct wall now,
+                   char out[TABLE_TEXT_MAX])
+{
+    struct wall t = table_time(object, name);
+    int64_t seconds = (now.us - t.us) / 1000000;
+    table_age(t.us ? (seconds > 0 ? seconds : 0) : -1, out);
+}
+
+static bool is_true(const struct json_value *object, const char *name)
+{
+    return json_kind(json_get(object, name)) == JSON_TRUE;
+}
+
+static void print_intake(const struct json_value *root, struct wall now)
+{
+    const struct json_value *o = json_get(root, "intake");
+    int64_t minute = table_number(o, "last_minute");
+    char age[TABLE_TEXT_MAX], line[160];
+    label("intake");
+    age_of(o, "last_received", now, age);
+    snprintf(line, sizeof line,
+             "%" PRId64 " events; last minute %" PRId64 " (%.1f/s), newest %s ago",
+             table_number(o, "last_seq"), minute, (double)minute / 60, age);
+    table_cell(slice_of(line), 0);
+}
+
+static void print_kafka(const struct json_value *root)
+{
+    const struct json_value *o = json_get(root, "kafka");
+    label("kafka");
+    if (is_true(o, "wrong_cluster"))
+        fputs("WRONG CLUSTER, publishing is stopped: ", stdout);
+    else
+        fputs(is_true(o, "connected") ? "connected: " : "NOT CONNECTED: ", stdout);
+    table_member(o, json_text(json_get(o, "brokers")).len ? "brokers" : "state", 0);
+}
+
+static void print_disk(const struct json_value *root)
+{
+    const struct json_value *o = json_get(root, "disk");
+    static const char *const names[] = {"free_bytes", "floor_bytes", "journal_bytes", "wal_bytes"};
+    char texts[4][TABLE_TEXT_MAX];
+    for (int i = 0; i < 4; i++)
+        table_size((uint64_t)table_number(o, names[i]), texts[i]);
+    label("disk");
+    printf("%s free (floor %s); journal %s, log %s\n", texts[0], texts[1], texts[2], texts[3]);
+}
+
+static void print_counts(const struct json_value *root, struct wall now)
+{
+    const struct json_value *parked = json_get(root, "parked");
+    const struct json_value *lanes = json_get(root, "lanes");
+    static const char *const states[] = {"open", "waits", "cooling", "paused", "unknown"};
+    char age[TABLE_TEXT_MAX];
+    label("parked");
+    printf("%" PRId64 " (%" PRId64 " quarantined)\n", table_number(parked, "count"),
+           table_number(parked, "quarantined"));
+    label("lanes");
+    printf("%" PRId64, table_number(lanes, "count"));
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (table_number(lanes, states[i]))
+            printf(", %" PRId64 " %s", table_number(lanes, states[i]), states[i]);
+    age_of(lanes, "oldest", now, age);
+    printf("; backlog %" PRId64 ", oldest %s\n", table_number(lanes, "backlog"), age);
+}
+
+static void print_lanes(const struct json_value *root, struct wall now)
+{
+    const struct json_value *lanes = json_get(root, "lanes");
+    int64_t left = table_number(lanes, "count");
+    int shown = 0;
+    if (left)
+        printf("\n%6s %-14s %-30s %-8s %9s %7s\n", "LANE", "SOURCE", "TOPIC", "STATE", "BACKLOG",
+               "OLDEST");
+    for (const struct json_value *lane = json_first(json_get(lanes, "worst"));
+         lane && shown < LANES_SHOWN; lane = json_next(lane), shown++) {
+        char age[TABLE_TEXT_MAX];
+        age_of(lane, "oldest", now, age);
+        table_member(lane, "id", -6);
+        table_member(lane, "source", 14);
+        table_member(lane, "topic", 30);
+        table_member(lane, "state", 8);
+        table_member(lane, "backlog", -9);
+        printf("%7s\n", age);
+    }
+    if (left > shown)
+        printf("       and %" PRId64 " more: --json, or GET /v1/lanes\n", left - shown);
+}
+
+/* A command of ours is shown so that it can be copied. */
+static void print_help(const struct json_value *problem, const struct cli_args *args)
+{
+    struct slice help = json_text(json_get(problem, "help"));
+    static const char ours[] = "gladly-relay ";
+    fputs("    -> ", stdout);
+    if (help.len > sizeof ours && memcmp(help.ptr, ours, sizeof ours - 1) == 0)
+        printf("%.*s -c %s\n", (int)help.len, help.ptr, args->config);
+    else
+        table_cell(help, 0);
+}
+
+/* True when there are any. */
+static bool print_problems(const struct json_value *root, const struct cli_args *args)
+{
+    const struct json_value *problems = json_get(root, "problems");
+    size_t count = json_count(problems);
+    int shown = 0;
+    if (!count)
+        return false;
+    puts("\nwhat is wrong, and what helps:");
+    for (const struct json_value *p = json_first(problems); p && shown < PROBLEMS_SHOWN;
+         p = json_next(p), shown++) {
+        fputs("  ", stdout);
+        table_member(p, "what", 76);
+        putchar('\n');
+        print_help(p, args);
+    }
+    if (count > PROBLEMS_SHOWN)
+        printf("  and %zu more: gladly-relay status --json -c %s\n", count - PROBLEMS_SHOWN,
+               args->config);
+    return true;
+}
+
+static bool print_status(const struct json_value *root, const struct cli_args *args)
+{
+    struct wall now = table_time(root, "now");
+    char up[TABLE_TEXT_MAX];
+    age_of(root, "started", now, up);
+    label("relay");
+    printf("%s, up %s; journal ", is_true(root, "ready") ? "ready" : "NOT READY", up);
+    table_member(root, "journal", 36);
+    putchar('\n');
+    print_intake(root, now);
+    print_kafka(root);
+    print_disk(root);
+    print_counts(root, now);
+    print_lanes(root, now);
+    return print_problems(root, args);
+}
+
+static void print_not_running(const struct client *c, const struct cli_args *args)
+{
+    if (args->json) {
+        puts("{\"running\":false}");
+        return;
+    }
+    printf("the relay is not running: nobody answers on %s\n"
+           "    -> gladly-relay serve -c %s\n\nits journal, as it was left:\n",
+           client_socket_path(c), args->config);
+    fflush(stdout);
+    /* The exit code says that the relay does not run, whatever the journal is like. */
+    (void)cli_journal_stats(client_journal_path(c));
+}
+
+enum cli_exit cli_status(const struct cli_args *args)
+{
+    struct client *c = NULL;
+    enum cli_exit code;
+    if (args->count) {
+        fputs("usage: gladly-relay status [--json] -c FILE\n", stderr);
+        return CLI_USAGE;
+    }
+    code = client_open(&c, args);
+    if (code != CLI_OK)
+        return code;
+    client_set_quiet(c);
+    code = client_ask(c, "GET", "/v1/status", NULL);
+    if (code == CLI_NOT_RUNNING)
+        print_not_running(c, args);
+    if (code == CLI_OK && args->json)
+        client_print_json(c);
+    else if (code == CLI_OK)
+        print_status(client_root(c), args);
+    if (code == CLI_OK && json_count(json_get(client_root(c), "problems")))
+        code = CLI_FAILED;
+    client_close(c);
+    return code;
+}
