@@ -7,6 +7,7 @@
 #include "api/admin_auth.h"
 #include "api/admin_call.h"
 #include "api/admin_routes.h"
+#include "api/admin_status.h"
 #include "api/reply.h"
 #include "api/throttle.h"
 
@@ -143,6 +144,7 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
         admin_destroy(a);
         return st;
     }
+    admin_status_create_metrics(&a->shared);
     *out = a;
     return ST_OK;
 }

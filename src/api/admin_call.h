@@ -29,6 +29,8 @@ struct admin_shared {
     /* A requeue or discard is on its way: what the reader says of a parked event then holds until
      * the job is done. */
     atomic_bool is_settling;
+    struct metric_family *lane_backlog;
+    struct metric_family *lane_oldest;
 };
 
 struct admin_call {

@@ -32,6 +32,35 @@ struct status_page {
     struct admin_lanes lanes;
 };
 
+void admin_status_create_metrics(struct admin_shared *shared)
+{
+    shared->lane_backlog =
+        metric_family(shared->opts.metrics, METRIC_GAUGE, "relay_lane_backlog_events",
+                      "source,topic", "Events of the lane that Kafka does not have yet");
+    shared->lane_oldest = metric_family(
+        shared->opts.metrics, METRIC_GAUGE, "relay_lane_oldest_unpublished_seconds", "source,topic",
+        "Age of the oldest event of the lane that Kafka does not have yet; 0 without one");
+}
+
+/* What only the journal knows is asked when somebody scrapes. */
+static void scrape_lanes(const struct admin_call *call)
+{
+    struct wall now = clock_wall(clock_system());
+    struct admin_lanes lanes;
+    struct err e = {0};
+    if (admin_lanes_read(&lanes, call, &e) != ST_OK)
+        log_warn("admin.lanes_unreadable", LOG_S("reason", e.text));
+    for (size_t i = 0; i < lanes.count; i++) {
+        const struct admin_lane *l = &lanes.items[i];
+        struct slice source = slice_of(l->lane.source_name), topic = slice_of(l->lane.topic);
+        metric_set(metric_child(call->shared->lane_backlog, source, topic, slice_of("")),
+                   l->backlog);
+        metric_set(metric_child(call->shared->lane_oldest, source, topic, slice_of("")),
+                   l->oldest.us ? (now.us - l->oldest.us) / 1000000 : 0);
+    }
+    admin_lanes_free(&lanes);
+}
+
 void admin_status_metrics(struct admin_call *call)
 {
     const struct admin_opts *opts = &call->shared->opts;
@@ -39,6 +68,7 @@ void admin_status_metrics(struct admin_call *call)
     buf_init(&text, EXPOSITION_MAX);
     if (opts->on_scrape)
         opts->on_scrape(opts->ctx);
+    scrape_lanes(call);
     if (metrics_render(opts->metrics, &text) == ST_OK) {
         struct http_reply reply = {.status = 200,
                                    .content_type = "text/plain; version=0.0.4; charset=utf-8",

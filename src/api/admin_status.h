@@ -16,6 +16,8 @@
 /* The worst lanes in a status; the rest is in the list of all lanes. */
 #define ADMIN_STATUS_LANES_MAX 20
 
+/* Once, before the first request. Thread: main. */
+void admin_status_create_metrics(struct admin_shared *shared);
 void admin_status_metrics(struct admin_call *call);
 void admin_status_answer(struct admin_call *call);
 void admin_status_lanes(struct admin_call *call);
