@@ -128,11 +128,12 @@ static void gives_up_waiting_for_answers_of_a_broken_producer(void **state)
     push(b, "others", 3);
     while (kafka_publisher_restarts(b->p) == 0)
         assert_true(turn(b, deadline));
-    assert_true(mono_diff_ns(now_mono(), before) >= 2000000000);
+    /* On a slow machine the producer breaks before its other thread sent the first record; then
+     * there is no answer to wait for, and the record is known to be absent. */
+    assert_true(b->is_absent[2] || mono_diff_ns(now_mono(), before) >= 2000000000);
     assert_int_equal(b->last[2], PUBLISHER_RETRY);
     assert_int_equal(b->last[3], PUBLISHER_RETRY);
-    /* Sent and not answered, or answered with nonsense: nobody knows. */
-    assert_false(b->is_absent[2]);
+    /* Answered with nonsense: nobody knows. */
     assert_false(b->is_absent[3]);
     rd_kafka_mock_broker_set_rtt(b->mock, 1, 0);
     forward(b, "others", 3, 3);
