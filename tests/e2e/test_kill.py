@@ -197,7 +197,9 @@ class Kills(unittest.TestCase):
     def check_the_checker(self, run):
         """The verdict over what was really read turns when one record is taken out or two change places."""
         records, ledger = run.records, run.ledger
-        once = [seq for seq, n in collections.Counter(r.seq for r in records).items() if n == 1]
+        ends = {topic: max(r.seq for r in records if r.topic == topic) for topic in {r.topic for r in records}}
+        inside = [r.seq for r in records if r.seq != ends[r.topic]]  # behind the last one of a lane there is no hole
+        once = [seq for seq, n in collections.Counter(inside).items() if n == 1]
         lost = random.choice(once)
         fewer = [record for record in records if record.seq != lost]
         kinds = feed_check.check(ledger, fewer).kinds()
@@ -206,10 +208,12 @@ class Kills(unittest.TestCase):
 
 
 def swapped(records):
-    """Two records of one key change their offsets."""
+    """Two records of one key change their offsets; neither is repeated, since only an event's first record shows the order."""
+    times = collections.Counter((record.topic, record.seq) for record in records)
     lanes = collections.defaultdict(list)
     for record in records:
-        lanes[record.topic, record.key].append(record)
+        if times[record.topic, record.seq] == 1:
+            lanes[record.topic, record.key].append(record)
     first, second = max(lanes.values(), key=len)[-2:]
     others = [record for record in records if record not in (first, second)]
     return others + [
