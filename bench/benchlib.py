@@ -35,12 +35,14 @@ class Server:
         self.process.wait(30)
 
 
-def loadgen(build, port, connections, seconds, rate=None, seed=1):
+def loadgen(build, port, connections, seconds, rate=None, seed=1, requests=None):
     command = [f"{build}/bench/loadgen", "--url", f"http://127.0.0.1:{port}/gladly", "--header", f"x-api-key: {TOKEN}",
                "--header", "content-type: application/json", "--connections", str(connections), "--duration", str(seconds),
                "--seed", str(seed), "--json"]
     if rate:
         command += ["--rate", str(rate)]
+    if requests:
+        command += ["--requests", str(requests)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 

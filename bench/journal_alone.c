@@ -87,7 +87,7 @@ static void open_journal(struct run *r)
     struct journal_opts opts = {.path = path,
                                 .clock = clock_system(),
                                 .wal_max_bytes = 64 << 20,
-                                .checkpoint_pages = 1000,
+                                .checkpoint_pages = 200,
                                 .window_ms = 48 * 3600000,
                                 .window_ids_max = 2000000};
     struct routes_opts routes = {.template_text = "gladly.{family}",

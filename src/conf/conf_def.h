@@ -34,7 +34,7 @@
       "Server threads; each has its own listening socket and connections.")                    \
     X(COUNT, "connections_max", connections_max, "2048", "16", "65536", CONF_RESTART,          \
       "Open connections over all threads; more are closed at once, each costs a descriptor.")  \
-    X(SIZE, "header_bytes_max", header_bytes_max, "16KiB", "4KiB", "64KiB", CONF_RESTART,      \
+    X(SIZE, "header_bytes_max", header_bytes_max, "8KiB", "4KiB", "64KiB", CONF_RESTART,       \
       "Request line and headers of one request; more is answered 431.")                        \
     X(COUNT, "header_count_max", header_count_max, "64", "8", "256", CONF_RESTART,             \
       "Headers of one request; more is answered 431.")                                         \
@@ -67,7 +67,7 @@
       "The journal's database file; relative to the working directory, on a local disk.")       \
     X(COUNT, "commit_rows_max", commit_rows_max, "1024", "1", "8192", CONF_RESTART,             \
       "Webhooks in one commit; larger batches trade latency for throughput.")                   \
-    X(COUNT, "checkpoint_pages", checkpoint_pages, "1000", "100", "100000", CONF_RESTART,       \
+    X(COUNT, "checkpoint_pages", checkpoint_pages, "200", "100", "100000", CONF_RESTART,        \
       "Pages in the write-ahead log before it is moved into the database file.")                \
     X(SIZE, "wal_max", wal_max_bytes, "64MiB", "1MiB", "4GiB", CONF_RESTART,                    \
       "Bound of the write-ahead log's file; it is moved into the database file before.")        \

@@ -15,8 +15,8 @@
 #define BUSY_TIMEOUT_MS 500
 
 /* The head and the tail of the journal are all that is needed; negative: KiB. */
-#define WRITER_CACHE_KIB 16384
-#define READER_CACHE_KIB 4096
+#define WRITER_CACHE_KIB 8192
+#define READER_CACHE_KIB 2048
 
 enum status db_error(sqlite3 *db, struct err *e, const char *what)
 {
