@@ -37,9 +37,9 @@ static void create_metrics(struct committer *c, struct metrics *m)
     c->commit_seconds = metric_single(
         metric_family(m, METRIC_HISTOGRAM, "relay_commit_seconds", "",
                       "Time of one journal transaction, from BEGIN to the end of COMMIT's sync"));
-    c->sync_seconds = metric_single(
-        metric_family(m, METRIC_HISTOGRAM, "relay_commit_sync_seconds", "",
-                      "Of it the COMMIT alone: writing the WAL and its sync"));
+    c->sync_seconds =
+        metric_single(metric_family(m, METRIC_HISTOGRAM, "relay_commit_sync_seconds", "",
+                                    "Of it the COMMIT alone: writing the WAL and its sync"));
     c->commits = metric_single(metric_family(m, METRIC_COUNTER, "relay_commits_total", "",
                                              "Journal transactions committed"));
     c->batch_rows = metric_single(metric_family(m, METRIC_COUNTER, "relay_commit_jobs_total", "",
