@@ -79,11 +79,31 @@ enum cli_exit cli_journal_stats(const char *path)
 
 /* ---- backup, compact ---- */
 
+static void on_copied(void *ctx, uint64_t bytes, uint64_t of_bytes)
+{
+    (void)ctx;
+    fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " MiB", bytes >> 20, of_bytes >> 20);
+}
+
+/* NULL unless a person looks. */
+static const struct copy_progress *progress(void)
+{
+    static const struct copy_progress shown = {.on_progress = on_copied};
+    return isatty(STDERR_FILENO) ? &shown : NULL;
+}
+
+static void end_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r", stderr);
+}
+
 static enum cli_exit backup(const char *path, const char *target)
 {
     struct err e;
-    if (copy_backup(path, target, &e) != ST_OK)
+    if (copy_backup(path, target, progress(), &e) != ST_OK)
         return failed(&e);
+    end_progress();
     printf("%s: written and synced\n", target);
     return CLI_OK;
 }
@@ -92,8 +112,9 @@ static enum cli_exit compact(const char *path)
 {
     struct copy_compacted done;
     struct err e;
-    if (copy_compact(path, &done, &e) != ST_OK)
+    if (copy_compact(path, progress(), &done, &e) != ST_OK)
         return failed(&e);
+    end_progress();
     printf("%" PRIu64 " bytes before, %" PRIu64 " after\n", done.before_bytes, done.after_bytes);
     return CLI_OK;
 }

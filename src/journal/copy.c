@@ -22,6 +22,29 @@ static enum status sync_file(const char *path, struct err *e)
     return st == ST_OK ? db_sync_directory(path, e) : st;
 }
 
+/* Steps of SQLite's machine between two looks at the new file: some tens of milliseconds of
+ * copying. */
+#define STEPS_PER_LOOK 1000000
+
+struct look {
+    const struct copy_progress *progress;
+    const char *target;
+    uint64_t of_bytes;
+};
+
+static uint64_t size_of(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
+}
+
+static int on_steps(void *ctx)
+{
+    const struct look *l = ctx;
+    l->progress->on_progress(l->progress->ctx, size_of(l->target), l->of_bytes);
+    return 0;
+}
+
 static enum status vacuum_into(sqlite3 *db, const char *target, struct err *e)
 {
     sqlite3_stmt *s = NULL;
@@ -34,14 +57,18 @@ static enum status vacuum_into(sqlite3 *db, const char *target, struct err *e)
     return st;
 }
 
-enum status copy_backup(const char *path, const char *target, struct err *e)
+enum status copy_backup(const char *path, const char *target, const struct copy_progress *progress,
+                        struct err *e)
 {
     const struct db_opts opts = {.path = path, .mode = DB_READER};
+    struct look look = {progress, target, size_of(path)};
     sqlite3 *db = NULL;
     enum status st;
     if (access(target, F_OK) == 0)
         return err_set(e, ST_BUSY, "%s exists: name another file", target);
     st = db_open(&db, &opts, e);
+    if (st == ST_OK && progress)
+        sqlite3_progress_handler(db, STEPS_PER_LOOK, on_steps, &look);
     if (st == ST_OK)
         st = vacuum_into(db, target, e);
     db_close(db);
@@ -50,12 +77,6 @@ enum status copy_backup(const char *path, const char *target, struct err *e)
     if (st != ST_OK)
         unlink(target);
     return st;
-}
-
-static uint64_t size_of(const char *path)
-{
-    struct stat s;
-    return stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
 }
 
 /* The relay's own lock: while we hold it none can start. Returns the descriptor, or -1 with *e set.
@@ -89,7 +110,8 @@ static enum status flatten(const char *path, struct err *e)
     return st;
 }
 
-enum status copy_compact(const char *path, struct copy_compacted *out, struct err *e)
+enum status copy_compact(const char *path, const struct copy_progress *progress,
+                         struct copy_compacted *out, struct err *e)
 {
     char target[4200];
     int fd = lock(path, e);
@@ -102,7 +124,7 @@ enum status copy_compact(const char *path, struct copy_compacted *out, struct er
     st = access(path, F_OK) == 0 ? flatten(path, e)
                                  : err_set(e, ST_NOT_FOUND, "there is no journal %s", path);
     if (st == ST_OK)
-        st = copy_backup(path, target, e);
+        st = copy_backup(path, target, progress, e);
     if (st == ST_OK && rename(target, path) < 0)
         st = err_set_errno(e, ST_IO, errno, "rename to %s", path);
     if (st == ST_OK)
