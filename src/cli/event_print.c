@@ -64,3 +64,16 @@ void event_print(const struct json_value *event)
         putchar('\n');
     }
 }
+
+enum cli_exit event_print_one(struct client *c, const struct cli_args *args, const char *list)
+{
+    char path[64];
+    enum cli_exit code;
+    snprintf(path, sizeof path, "%s/%.20s", list, args->values[1]);
+    code = client_ask(c, "GET", path, NULL);
+    if (code == CLI_OK && args->json)
+        client_print_json(c);
+    else if (code == CLI_OK)
+        event_print(client_root(c));
+    return code;
+}

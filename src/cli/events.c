@@ -118,15 +118,7 @@ static enum cli_exit list(struct client *c, const struct cli_args *args)
 
 static enum cli_exit show(struct client *c, const struct cli_args *args)
 {
-    char path[64];
-    enum cli_exit code;
-    snprintf(path, sizeof path, "/v1/events/%.20s", args->values[1]);
-    code = client_ask(c, "GET", path, NULL);
-    if (code == CLI_OK && args->json)
-        client_print_json(c);
-    else if (code == CLI_OK)
-        event_print(client_root(c));
-    return code;
+    return event_print_one(c, args, "/v1/events");
 }
 
 /* True when nobody reads what is printed any more. */
