@@ -55,6 +55,30 @@ struct publisher_report {
     const char *reason; /* for people; NULL when delivered */
 };
 
+/*
+ * Exactly-once: where a transaction leaves every feed of one journal. It travels in Kafka, inside
+ * the transaction, as one record on a compacted topic (KIP-618's pattern), and is what a start
+ * continues from.
+ */
+struct publisher_position {
+    int64_t feed; /* a lane's id; a replay's id negated */
+    int64_t seq;  /* of the feed's last record in Kafka */
+};
+
+struct publisher_checkpoint {
+    const struct publisher_position *positions; /* in order of feed */
+    size_t count;                               /* <= PUBLISHER_POSITIONS_MAX */
+};
+
+#define PUBLISHER_POSITIONS_MAX 8200
+
+/* Whether a transactional publisher can work. */
+enum publisher_standing {
+    PUBLISHER_RECOVERING, /* init_transactions, or the checkpoint is being read */
+    PUBLISHER_ABLE,
+    PUBLISHER_FENCED, /* a younger instance has taken over; this one publishes nothing more */
+};
+
 /* The state of a topic as a lane sees it. */
 enum publisher_topic {
     PUBLISHER_TOPIC_READY,
@@ -99,6 +123,29 @@ struct publisher_ops {
      * nothing.
      */
     void (*abandon)(struct publisher *p);
+    /*
+     * Exactly-once only, NULL at a publisher of the other kind. Where the publisher stands. ABLE
+     * fills *last with the checkpoint that the last committed transaction of this journal carried
+     * (count 0: there was none); borrowed until the next call of commit or poll. Never blocks.
+     */
+    enum publisher_standing (*standing)(struct publisher *p, struct publisher_checkpoint *last);
+    /*
+     * Exactly-once only. The first produce() after an outcome opens a transaction; commit() ends it
+     * with this checkpoint (copied) inside. Until its outcome is known produce() says ST_AGAIN.
+     * The outcome comes as the reports of its records, in one poll, and it is always definite:
+     * all DELIVERED; or none is in the feed of a read_committed consumer, and each is RETRY with
+     * surely_absent, but for the records because of which the transaction failed: those may be
+     * REJECTED or DENIED, with surely_absent. An unknown outcome is resolved before it is reported:
+     * producer anew, init_transactions, checkpoint read back. A transaction that fails before
+     * commit() was called is reported in the same way. Never blocks. ST_AGAIN: there is no open
+     * transaction (it failed, its reports come with a poll).
+     *
+     * After a failure, a topic that is suspected of it gets ST_AGAIN from produce() while the open
+     * transaction holds another topic's records, and the other way round: so it is probed alone and
+     * holds back no other.
+     */
+    enum status (*commit)(struct publisher *p, const struct publisher_checkpoint *cp,
+                          struct err *e);
     /* Readable when poll has something to do, or a topic or the connection changed; the same
      * descriptor as long as p. -1 when there is no such descriptor. */
     int (*wait_fd)(struct publisher *p);

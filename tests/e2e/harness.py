@@ -480,6 +480,8 @@ class Loadgen:
         self.output_path = os.path.join(directory, "loadgen.out")
         self.relay = relay
         self.ledger_read = 0  # bytes
+        self.ledger_counted = 0  # bytes
+        self.answered = 0
         command = [LOADGEN_BIN, "--url", relay.url, "--ledger", self.ledger_path]
         command += ["--header", f"x-api-key: {TOKEN}"]
         command += ["--status-file", self.status_path, "--json", *options]
@@ -500,11 +502,21 @@ class Loadgen:
         with open(self.status_path, encoding="ascii") as f:
             return LoadStatus(*map(int, f.read().split()))
 
+    def count_answered(self):
+        """By the ledger, which is complete; the status file may be older than a restart of the relay."""
+        with open(self.ledger_path, "rb") as f:
+            f.seek(self.ledger_counted)
+            text = f.read()
+        text = text[: text.rfind(b"\n") + 1]
+        self.ledger_counted += len(text)
+        self.answered += sum(1 for line in text.splitlines() if line.split()[1].startswith(b"2"))
+        return self.answered
+
     def wait_answered(self, more, timeout_s=PATIENCE_S):
         """Until so many answers more are there."""
-        goal = self.status().answered + more
+        goal = self.count_answered() + more
         wait_until(
-            lambda: self.is_running() and self.status().answered >= goal,
+            lambda: self.is_running() and self.count_answered() >= goal,
             lambda: f"{goal} answers: {self.status()}\n{self.relay.log_tail()}",
             timeout_s,
         )

@@ -185,7 +185,11 @@ class Kills(unittest.TestCase):
             run.relay.start()
             run.load.wait_answered(1000)
             run.relay.kill()
+            with run.relay.journal() as later:
+                lost = later.last_seq - earlier.last_seq
             earlier.put_back()
+        harness.note(f"events put away: {lost}")
+        self.assertGreater(lost, CONNECTIONS)  # more than what nobody had an answer to
         run.relay.start()
         run.load.wait_answered(1000)
         self.kafka.resume()
