@@ -50,21 +50,46 @@ static int64_t days_from_civil(int64_t y, int m, int d)
     return era * 146097 + doe - 719468;
 }
 
+/* Writes v with exactly n digits, its last ones when it has more. */
+static char *put_digits(char *at, int64_t v, int n)
+{
+    for (int i = n; i-- > 0; v /= 10)
+        at[i] = (char)('0' + v % 10);
+    return at + n;
+}
+
+static char *put_char(char *at, char c)
+{
+    *at = c;
+    return at + 1;
+}
+
+/* By hand: each published record carries two times, and gmtime_r() takes a lock. */
 size_t wall_format(struct wall t, char out[WALL_TEXT_MAX])
 {
-    struct tm tm;
-    time_t s = (time_t)(t.us / 1000000);
-    int64_t rest = t.us % 1000000;
-    if (rest < 0) {
-        rest += 1000000;
-        s -= 1;
-    }
-    gmtime_r(&s, &tm);
-    /* strftime's %Y does not fill a year before 1000 up to the four digits of RFC 3339. */
-    int n =
-        snprintf(out, WALL_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900LL,
-                 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(rest / 1000));
-    return (size_t)n;
+    const int64_t us_per_day = 86400000000;
+    /* What four digits can say: 0000-01-01 to the end of 9999. */
+    const int64_t first = -719528 * us_per_day, last = 2932897 * us_per_day - 1;
+    int64_t us = t.us < first ? first : t.us > last ? last : t.us;
+    int64_t days = us / us_per_day - (us % us_per_day < 0);
+    int64_t rest = us - days * us_per_day;
+    int64_t z = days + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9;
+    char *at = put_digits(out, yoe + era * 400 + (month <= 2), 4);
+    at = put_digits(put_char(at, '-'), month, 2);
+    at = put_digits(put_char(at, '-'), doy - (153 * mp + 2) / 5 + 1, 2);
+    at = put_digits(put_char(at, 'T'), rest / 3600000000, 2);
+    at = put_digits(put_char(at, ':'), rest / 60000000 % 60, 2);
+    at = put_digits(put_char(at, ':'), rest / 1000000 % 60, 2);
+    at = put_digits(put_char(at, '.'), rest / 1000 % 1000, 3);
+    at = put_char(at, 'Z');
+    *at = 0;
+    return (size_t)(at - out);
 }
 
 struct cursor {

@@ -110,3 +110,20 @@ enum status num_parse_bool(struct slice text, bool *out, struct err *e)
     }
     return err_set(e, ST_BAD_INPUT, "must be true or false");
 }
+
+size_t num_format_i64(int64_t v, char out[NUM_I64_MAX])
+{
+    char digits[NUM_I64_MAX];
+    size_t n = 0, len = 0;
+    uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do {
+        digits[n++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (v < 0)
+        out[len++] = '-';
+    while (n)
+        out[len++] = digits[--n];
+    out[len] = 0;
+    return len;
+}

@@ -28,4 +28,10 @@ MUST_CHECK enum status num_parse_duration_ms(struct slice text, uint64_t min, ui
 /* true, false, yes, no, on, off. */
 MUST_CHECK enum status num_parse_bool(struct slice text, bool *out, struct err *e);
 
+#define NUM_I64_MAX 21
+
+/* Writes v in decimal and a final NUL; returns its length. Faster than snprintf by an order of
+ * magnitude, for what is written with every event. */
+size_t num_format_i64(int64_t v, char out[NUM_I64_MAX]);
+
 #endif

@@ -25,7 +25,8 @@
 #define MAILBOX_EXTRA (16 + ADMIN_PART_JOBS_MAX)
 
 /* One read of a lane: bounds the read transaction and the memory of a drain. */
-#define READ_ROWS_MAX  1000
+/* Small: the lanes read the same pages soon after each other, while they are in the cache. */
+#define READ_ROWS_MAX  100
 #define READ_BYTES_MAX (4u << 20)
 
 /* What librdkafka adds to a body on the wire: key, headers, framing (PUBLISHER_HEADERS_MAX short

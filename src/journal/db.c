@@ -16,7 +16,7 @@
 
 /* The head and the tail of the journal are all that is needed; negative: KiB. */
 #define WRITER_CACHE_KIB 8192
-#define READER_CACHE_KIB 2048
+#define READER_CACHE_KIB 4096
 
 enum status db_error(sqlite3 *db, struct err *e, const char *what)
 {

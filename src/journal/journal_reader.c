@@ -114,16 +114,44 @@ static void move(struct slice *text, char **at)
     *at += text->len;
 }
 
-/* One allocation a row: the struct, then its texts, then the body. */
-static struct journal_row *copy_row(const struct row *row, bool intact)
+/* Rows that are read together lie one behind the other, in blocks of so many bytes or of one large
+ * row: an allocation a row was a sixth of the forwarder's time. */
+#define BLOCK_BYTES 65536
+
+struct tail {
+    char *at; /* NULL: there is no block yet */
+    size_t left;
+};
+
+/* Room for one row. A row that opens a block owns it. */
+static struct journal_row *take_room(struct tail *t, size_t size)
+{
+    void *block = NULL;
+    if (size > t->left) {
+        t->left = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        t->at = block = malloc(t->left);
+        if (!block)
+            return NULL;
+    }
+    struct journal_row *row = (struct journal_row *)(void *)t->at;
+    row->block = block;
+    t->at += size;
+    t->left -= size;
+    return row;
+}
+
+/* The struct, then its texts, then the body. */
+static struct journal_row *copy_row(struct tail *t, const struct row *row, bool intact)
 {
     const struct event *ev = &row->ev;
-    size_t size = ev->type.len + ev->id.len + ev->key.len + ev->trace.len +
-                  ev->content_headers.len + ev->body.len;
-    struct journal_row *copy = malloc(sizeof *copy + size);
+    const size_t align = _Alignof(struct journal_row);
+    size_t size = sizeof(struct journal_row) + ev->type.len + ev->id.len + ev->key.len +
+                  ev->trace.len + ev->content_headers.len + ev->body.len;
+    struct journal_row *copy = take_room(t, (size + align - 1) / align * align);
     if (!copy)
         return NULL;
-    *copy = (struct journal_row){.seq = row->seq,
+    *copy = (struct journal_row){.block = copy->block,
+                                 .seq = row->seq,
                                  .prev = row->prev,
                                  .lane = row->lane,
                                  .source = row->source,
@@ -146,6 +174,7 @@ enum status journal_read_lane(struct journal_reader *r, const struct journal_sli
     sqlite3_stmt *s = r->stmt[STMT_LANE_ROWS];
     struct journal_row **tail = first;
     enum status st = ST_OK;
+    struct tail end = {0};
     size_t bytes = 0;
     int rc = SQLITE_DONE;
     thread_owner_check(&r->owner);
@@ -157,7 +186,7 @@ enum status journal_read_lane(struct journal_reader *r, const struct journal_sli
     while (bytes < want->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct row row;
         bool intact = row_read(s, &row);
-        struct journal_row *copy = copy_row(&row, intact);
+        struct journal_row *copy = copy_row(&end, &row, intact);
         if (!copy) {
             st = err_set(e, ST_NO_MEM, "reading lane %lld: out of memory", (long long)want->lane);
             break;
@@ -189,7 +218,8 @@ enum status journal_read_event(struct journal_reader *r, int64_t seq, struct jou
     switch (sqlite3_step(s)) {
     case SQLITE_ROW: {
         bool intact = row_read(s, &found);
-        *row = copy_row(&found, intact);
+        struct tail end = {0};
+        *row = copy_row(&end, &found, intact);
         if (!*row)
             st = err_set(e, ST_NO_MEM, "reading event %lld: out of memory", (long long)seq);
         break;
@@ -206,11 +236,14 @@ enum status journal_read_event(struct journal_reader *r, int64_t seq, struct jou
 
 void journal_rows_free(struct journal_row *first)
 {
-    while (first) {
-        struct journal_row *next = first->next;
-        free(first);
-        first = next;
-    }
+    void *block = NULL;
+    for (struct journal_row *row = first; row; row = row->next)
+        if (row->block) {
+            /* All rows of the block before were passed. */
+            free(block);
+            block = row->block;
+        }
+    free(block);
 }
 
 enum status journal_read_meta(struct journal_reader *r, const char *name, char *out, size_t size,

@@ -40,6 +40,7 @@ MUST_CHECK enum status journal_reader_lanes(struct journal_reader *r, int64_t af
 /* One event as it stands in the journal. */
 struct journal_row {
     struct journal_row *next;
+    void *block; /* the memory of this row and of those behind it without one; else NULL */
     int64_t seq;
     int64_t prev;
     int64_t lane;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/record.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
 
 static void add(struct record *r, const char *name, struct slice value)
 {
@@ -11,25 +11,61 @@ static void add(struct record *r, const char *name, struct slice value)
     r->headers[r->out.header_count++] = (struct publisher_header){name, value};
 }
 
-/* Text made here lives in the record's scratch; its parts are bounded, so it always fits. */
-static struct slice text(struct record *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static struct slice text(struct record *r, const char *fmt, ...)
+/*
+ * Text made here lives in the record's scratch; its parts are bounded, so it always fits. No
+ * printf: this runs for every record.
+ */
+static char *scratch(struct record *r, size_t room)
 {
-    va_list ap;
-    char *at = r->text + r->text_len;
-    va_start(ap, fmt);
-    int n = vsnprintf(at, sizeof r->text - r->text_len, fmt, ap);
-    va_end(ap);
-    CHECK(n >= 0 && (size_t)n < sizeof r->text - r->text_len);
-    r->text_len += (size_t)n + 1;
-    return (struct slice){at, (size_t)n};
+    CHECK(room <= sizeof r->text - r->text_len);
+    return r->text + r->text_len;
+}
+
+static struct slice taken(struct record *r, const char *at, size_t len)
+{
+    r->text_len += len;
+    return (struct slice){at, len};
+}
+
+static struct slice number_text(struct record *r, int64_t v)
+{
+    char *at = scratch(r, NUM_I64_MAX);
+    return taken(r, at, num_format_i64(v, at));
 }
 
 static struct slice time_text(struct record *r, struct wall t)
 {
-    char when[WALL_TEXT_MAX];
-    wall_format(t, when);
-    return text(r, "%s", when);
+    char *at = scratch(r, WALL_TEXT_MAX);
+    return taken(r, at, wall_format(t, at));
+}
+
+/* The parts one behind the other. */
+static struct slice joined(struct record *r, const struct slice *parts, size_t count)
+{
+    char *at = r->text + r->text_len;
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(scratch(r, len + parts[i].len) + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+    }
+    return taken(r, at, len);
+}
+
+/* An event without an id of its own is still one of a kind: its place in the journal. */
+static struct slice id_text(struct record *r, const struct journal_row *row,
+                            const struct record_origin *origin)
+{
+    char seq[NUM_I64_MAX];
+    const struct slice parts[] = {
+        slice_of(origin->journal_id), slice_of(":"), {seq, num_format_i64(row->seq, seq)}};
+    return row->ev.id.len ? row->ev.id : joined(r, parts, 3);
+}
+
+static struct slice source_text(struct record *r, const struct record_origin *origin)
+{
+    const struct slice parts[] = {slice_of("/gladly/"), slice_of(origin->org), slice_of("/"),
+                                  slice_of(origin->source)};
+    return joined(r, parts, 4);
 }
 
 /* What the delivery said of its body: only a requeued event that could not be read has other than
@@ -51,11 +87,10 @@ static void add_cloudevents(struct record *r, const struct journal_row *row,
 {
     const struct event *ev = &row->ev;
     add(r, "ce_specversion", slice_of("1.0"));
-    /* An event without an id of its own is still one of a kind: its place in the journal. */
-    add(r, "ce_id", ev->id.len ? ev->id : text(r, "%s:%" PRId64, origin->journal_id, row->seq));
+    add(r, "ce_id", id_text(r, row, origin));
     /* The attribute must not be empty (CloudEvents 1.0.2, "type"). */
     add(r, "ce_type", ev->type.len ? ev->type : slice_of("unreadable"));
-    add(r, "ce_source", text(r, "/gladly/%.64s/%.64s", origin->org, origin->source));
+    add(r, "ce_source", source_text(r, origin));
     add(r, "ce_time", time_text(r, event_record_time(ev)));
     if (ev->key.len)
         add(r, "ce_subject", ev->key);
@@ -77,12 +112,12 @@ static void add_relay(struct record *r, const struct journal_row *row,
                       const struct record_origin *origin)
 {
     add(r, "relay-journal", slice_of(origin->journal_id));
-    add(r, "relay-seq", text(r, "%" PRId64, row->seq));
-    add(r, "relay-prev-seq", text(r, "%" PRId64, row->prev));
+    add(r, "relay-seq", number_text(r, row->seq));
+    add(r, "relay-prev-seq", number_text(r, row->prev));
     add(r, "relay-received-at", time_text(r, row->ev.received));
     add(r, "relay-origin", slice_of(event_origin_name(row->ev.origin)));
     if (row->parent)
-        add(r, "relay-requeue-of", text(r, "%" PRId64, row->parent));
+        add(r, "relay-requeue-of", number_text(r, row->parent));
     if (row->ev.flags & EVENT_CONFLICT)
         add(r, "relay-conflicting-id", slice_of("true"));
 }

@@ -152,13 +152,36 @@ static void reads_booleans(void **state)
     }
 }
 
+static void check_format(int64_t v, const char *want)
+{
+    char text[NUM_I64_MAX];
+    assert_int_equal(num_format_i64(v, text), strlen(want));
+    assert_string_equal(text, want);
+}
+
+static void formats_every_kind_of_integer(void **state)
+{
+    (void)state;
+    check_format(0, "0");
+    check_format(7, "7");
+    check_format(-7, "-7");
+    check_format(1234567890, "1234567890");
+    check_format(INT64_MAX, "9223372036854775807");
+    check_format(INT64_MIN, "-9223372036854775808");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_whole_numbers), cmocka_unit_test(refuses_what_is_no_whole_number),
-        cmocka_unit_test(keeps_both_bounds),   cmocka_unit_test(stops_at_the_end_of_the_slice),
-        cmocka_unit_test(reads_sizes),         cmocka_unit_test(refuses_what_is_no_size),
-        cmocka_unit_test(reads_durations),     cmocka_unit_test(refuses_what_is_no_duration),
+        cmocka_unit_test(reads_whole_numbers),
+        cmocka_unit_test(formats_every_kind_of_integer),
+        cmocka_unit_test(refuses_what_is_no_whole_number),
+        cmocka_unit_test(keeps_both_bounds),
+        cmocka_unit_test(stops_at_the_end_of_the_slice),
+        cmocka_unit_test(reads_sizes),
+        cmocka_unit_test(refuses_what_is_no_size),
+        cmocka_unit_test(reads_durations),
+        cmocka_unit_test(refuses_what_is_no_duration),
         cmocka_unit_test(reads_booleans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
