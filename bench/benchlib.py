@@ -57,15 +57,27 @@ def start_bare(build, work):
     return Server([f"{build}/bench/bare_server", "0", "2"], os.environ, rb"(\d+)", f"{work}/bare.log")
 
 
-def start_relay(build, work, admin_port=0, kafka="127.0.0.1:9"):
+def write_conf(work, kafka="127.0.0.1:9", kafka_lines="", admin_port=0):
     os.makedirs(work, exist_ok=True)
     with open(f"{work}/relay.conf", "w") as conf:
-        conf.write(f"[http]\nlisten = 127.0.0.1:0\n[journal]\npath = {work}/relay.db\n[kafka]\nbootstrap.servers = {kafka}\n"
+        conf.write(f"[http]\nlisten = 127.0.0.1:0\n[journal]\npath = {work}/relay.db\n[kafka]\nbootstrap.servers = {kafka}\n{kafka_lines}"
                    f"[admin]\nlisten = 127.0.0.1:{admin_port}\n[log]\nlevel = info\n"
                    "[source gladly]\npath = /gladly\ntoken = ${GLADLY_TOKEN}\n")
+
+
+def start_relay(build, work, admin_port=0, kafka="127.0.0.1:9"):
+    write_conf(work, kafka, admin_port=admin_port)
     env = dict(os.environ, GLADLY_TOKEN=TOKEN)
     return Server([f"{build}/gladly-relay", "serve", "-c", f"{work}/relay.conf"], env,
                   rb"event=intake.listening[^\n]*port=(\d+)", f"{work}/relay.log")
+
+
+def resident_kib(server):
+    with open(f"/proc/{server.process.pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    raise SystemExit("no VmRSS")
 
 
 def metrics(server):
