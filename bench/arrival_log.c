@@ -87,8 +87,10 @@ static bool run(const struct options *o, struct fail *f)
     fflush(stdout);
     while (!is_ended && !instant_reached(instant_mono(), instant_add_ms(last, o->idle_s * 1000))) {
         rd_kafka_message_t *m = topic_set_next(s, POLL_MS);
-        if (m == NULL)
+        if (m == NULL) {
+            fflush(out);
             continue;
+        }
         write_line(out, m);
         rd_kafka_message_destroy(m);
         last = instant_mono();

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "topic_set.h"
 
+#include "instant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MS 60000
+#define ANSWER_MS    60000
+#define ASK_AGAIN_MS 50
 
 struct topic_set {
     rd_kafka_t *client;
@@ -50,7 +53,11 @@ static bool add_partitions(rd_kafka_t *client, const char *name, bool at_end,
         return fail_set(f, "%s: there is no such topic", name);
     for (int32_t i = 0; i < count; i++) {
         int64_t low = 0, high = 0;
-        err = rd_kafka_query_watermark_offsets(client, name, i, &low, &high, ANSWER_MS);
+        struct mono until = instant_add_ms(instant_mono(), ANSWER_MS);
+        /* A topic that was made just now has no leader for a moment. */
+        while ((err = rd_kafka_query_watermark_offsets(client, name, i, &low, &high, ANSWER_MS)) &&
+               !instant_reached(instant_mono(), until))
+            rd_kafka_poll(client, ASK_AGAIN_MS);
         if (err)
             return fail_set(f, "%s: %s", name, rd_kafka_err2str(err));
         rd_kafka_topic_partition_list_add(out, name, i)->offset = at_end ? high : low;
