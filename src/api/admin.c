@@ -10,6 +10,12 @@
 #include "api/admin_status.h"
 #include "api/reply.h"
 #include "api/throttle.h"
+#include "base/lock.h"
+#include "base/log.h"
+
+/* Sampling takes at most one part in so many of the time; but it is not given up. */
+#define SAMPLE_SHARE  100
+#define SAMPLE_MS_MAX 600000
 
 struct door {
     struct admin *admin;
@@ -23,6 +29,7 @@ struct admin {
     struct admin_auth *auth;
     struct throttle *throttle;
     struct door doors[ADMIN_DOOR_COUNT];
+    struct journal_reader *sampler;
 };
 
 /* The handler's memory in each request. */
@@ -128,6 +135,8 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
     if (!a)
         return err_set(e, ST_NO_MEM, "admin: out of memory");
     a->shared.opts = *opts;
+    a->shared.trend_lock = lock_create();
+    trend_init(&a->shared.backlog, ADMIN_STATUS_STEP_MS);
     a->shared.started = clock_wall(opts->clock);
     a->shared.free_space_floor_bytes = opts->conf->journal.free_space_floor_bytes;
     a->shared.journal_path = strdup(path);
@@ -140,6 +149,8 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
         st = err_set(e, ST_NO_MEM, "admin: out of memory");
     for (int i = 0; i < ADMIN_DOOR_COUNT && st == ST_OK; i++)
         st = open_door(a, (enum admin_door)i, path, e);
+    if (st == ST_OK)
+        st = journal_reader_open(&a->sampler, path, NULL, e);
     if (st != ST_OK) {
         admin_destroy(a);
         return st;
@@ -157,6 +168,8 @@ void admin_destroy(struct admin *a)
         journal_reader_close(a->doors[i].reader);
         journal_list_close(a->doors[i].list);
     }
+    journal_reader_close(a->sampler);
+    lock_destroy(a->shared.trend_lock);
     throttle_destroy(a->throttle);
     admin_auth_destroy(a->auth);
     free(a->shared.journal_path);
@@ -175,6 +188,21 @@ struct http_handler admin_handler(struct admin *a, enum admin_door door)
 size_t admin_user_bytes(void)
 {
     return sizeof(struct user);
+}
+
+int admin_sample(struct admin *a)
+{
+    const struct clock *clock = a->shared.opts.clock;
+    const struct admin_call call = {.shared = &a->shared, .reader = a->sampler};
+    struct mono began = clock_mono(clock);
+    int64_t wait_ms;
+    struct err e = {0};
+    if (admin_status_sample(&call, &e) != ST_OK)
+        log_warn("admin.backlog_unknown", LOG_S("reason", e.text));
+    wait_ms = SAMPLE_SHARE * mono_diff_ns(clock_mono(clock), began) / 1000000;
+    if (wait_ms < ADMIN_STATUS_STEP_MS)
+        return ADMIN_STATUS_STEP_MS;
+    return wait_ms < SAMPLE_MS_MAX ? (int)wait_ms : SAMPLE_MS_MAX;
 }
 
 void admin_reload(struct admin *a, const struct conf *conf)

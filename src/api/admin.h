@@ -11,8 +11,8 @@
  * is judged before a body byte is kept and before any answering function runs.
  *
  * Owns: for each door a reader and a list on the journal, which belong to that door's one http
- * thread. Does not own: the parts in its options. What operators change goes through the
- * committer, and the request is answered after COMMIT.
+ * thread, and a reader for sampling. Does not own: the parts in its options. What operators change
+ * goes through the committer, and the request is answered after COMMIT.
  *
  * Threads: handler callbacks on the doors' http threads (one each), done() of jobs on the
  * committer's, create, reload and destroy on main.
@@ -25,12 +25,14 @@
 
 struct admin;
 struct forwarder;
+struct keeper;
 
 struct admin_opts {
     const struct conf *conf; /* copied as far as it is needed */
     struct journal *journal;
     struct committer *committer;
     struct forwarder *forwarder; /* NULL: nothing is known of Kafka and of what lanes do */
+    struct keeper *keeper;       /* NULL: nothing is known of where the disk is heading */
     const struct clock *clock;
     struct metrics *metrics;
     /* Refreshes gauges before they are rendered; thread: admin http. May be NULL. */
@@ -59,6 +61,13 @@ void admin_destroy(struct admin *a);
  * request needs of it. */
 struct http_handler admin_handler(struct admin *a, enum admin_door door);
 size_t admin_user_bytes(void);
+
+/*
+ * Counts the backlog, so that a status can say how fast it grows. Returns after how many
+ * milliseconds it wants to be called again: counting is linear in the backlog, so that is
+ * later the longer it took (at most a hundredth of the time goes to it). Thread: main.
+ */
+int admin_sample(struct admin *a);
 
 /* Takes over the tokens of a new configuration. */
 void admin_reload(struct admin *a, const struct conf *conf);

@@ -42,8 +42,6 @@ static void answer(struct admin_act *act, int status, struct json_value *root)
         reply.headers[0] = (struct http_header){"Retry-After", REPLY_RETRY_AFTER};
     json_destroy(root);
     journal_rows_free(act->row);
-    if (act->is_settling)
-        act->call->shared->is_settling = false;
     /* act is the request's memory: it is gone afterwards. */
     http_req_answer(req, &reply);
     buf_fini(&text);
@@ -175,8 +173,8 @@ static enum status begin(struct admin_call *call, const struct act_needs *needs,
 
 static void refuse(struct admin_call *call, const struct err *e)
 {
-    if (e->code == ST_NO_MEM || e->code == ST_BUSY)
-        reply_error(call->req, 503, e->code == ST_BUSY ? "busy" : "out_of_memory", NULL);
+    if (e->code == ST_NO_MEM)
+        reply_error(call->req, 503, "out_of_memory", NULL);
     else if (e->code == ST_NOT_FOUND)
         reply_refusal(call->req, 404, "not_found", e->text);
     else if (e->code == ST_BAD_INPUT || e->code == ST_TOO_BIG)
@@ -259,12 +257,8 @@ static enum status apply_requeue(struct admin_act *act, struct journal *j, struc
     const struct action_by who = by(act);
     struct event ev = act->row->ev;
     const struct action_requeue in = {.seq = act->row->seq, .ev = &ev, .source = act->row->source};
-    enum status st;
     ev.topic = slice_of(act->topic);
-    st = action_requeue(j, &in, &who, &act->successor, e);
-    /* take_turn() excludes it. Were it not so, the successor is in the transaction by now: only
-     * rolling all of it back leaves no stray event. */
-    return st == ST_NOT_FOUND ? err_set(e, ST_AGAIN, "a parked event changed under a requeue") : st;
+    return action_requeue(j, &in, &who, &act->successor, e);
 }
 
 static enum status apply_discard(struct admin_act *act, struct journal *j, struct err *e)
@@ -273,17 +267,12 @@ static enum status apply_discard(struct admin_act *act, struct journal *j, struc
     return action_discard(j, act->call->seq, &who, e);
 }
 
-/* Takes the turn, then looks: nobody else can settle the event until done(). */
-static enum status take_turn(struct admin_act *act, struct err *e)
+/* For a good reason early; the job looks again, so that two at once cannot both settle it. */
+static enum status check_parked(struct admin_act *act, struct err *e)
 {
     struct admin_call *call = act->call;
     struct journal_parking parking;
-    bool idle = false;
-    enum status st;
-    if (!atomic_compare_exchange_strong(&call->shared->is_settling, &idle, true))
-        return err_set(e, ST_BUSY, "another parked event is being settled");
-    act->is_settling = true;
-    st = journal_list_parking(call->list, call->seq, &parking, e);
+    enum status st = journal_list_parking(call->list, call->seq, &parking, e);
     if (st == ST_OK && parking.fate != JOURNAL_PARKED)
         st = err_set(e, ST_DENIED, "event %" PRId64 " is %s already", call->seq,
                      journal_fate_name(parking.fate));
@@ -291,14 +280,11 @@ static enum status take_turn(struct admin_act *act, struct err *e)
     return st;
 }
 
-/* Refused before the job was handed over: gives the turn back. */
+/* Refused before the job was handed over. */
 static void give_up(struct admin_act *act, const struct err *e)
 {
     journal_rows_free(act->row);
     act->row = NULL;
-    if (act->is_settling)
-        act->call->shared->is_settling = false;
-    act->is_settling = false;
     refuse(act->call, e);
 }
 
@@ -341,7 +327,7 @@ void admin_act_requeue(struct admin_call *call)
     struct err e = {0};
     enum status st = begin(call, &needs, &body, &e);
     if (st == ST_OK)
-        st = take_turn(act, &e);
+        st = check_parked(act, &e);
     if (st == ST_OK)
         st = journal_read_event(call->reader, call->seq, &act->row, &e);
     if (st == ST_OK && !act->row->intact)
@@ -370,7 +356,7 @@ void admin_act_discard(struct admin_call *call)
     struct err e = {0};
     enum status st = begin(call, &needs, &body, &e);
     if (st == ST_OK)
-        st = take_turn(act, &e);
+        st = check_parked(act, &e);
     json_destroy(body);
     act->apply = apply_discard;
     if (st == ST_OK)

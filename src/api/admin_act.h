@@ -6,9 +6,8 @@
  * What operators change: pause, resume, requeue, discard. Each is a job of the committer, which
  * leaves a row of who, when and why in the same transaction; the request is answered after COMMIT.
  *
- * One requeue or discard is under way at a time (others: 503): the state of a parked event that was
- * read before the job is then still the state when the job runs, so that no job fails in the middle
- * of a transaction that it shares with deliveries.
+ * A job that cannot be done (the event was settled meanwhile, there is no such pause) is told so
+ * before it writes anything, and fails alone: it shares its transaction with deliveries.
  *
  * Threads: answering functions on admin http; the job's on the committer's.
  */
@@ -33,7 +32,6 @@ struct admin_act {
     char topic[ROUTE_TOPIC_MAX + 1];  /* of a requeue */
     struct journal_row *row;          /* of a requeue */
     int64_t successor;
-    bool is_settling;   /* it holds admin_shared.is_settling */
     struct err refusal; /* code ST_OK: applied */
 };
 

@@ -12,11 +12,11 @@
 #include "api/admin.h"
 #include "journal/journal_list.h"
 #include "journal/journal_reader.h"
-
-#include <stdatomic.h>
+#include "relay/trend.h"
 
 struct admin_act;
 struct admin_route;
+struct lock;
 
 /* What all requests share; lives as long as the admin. */
 struct admin_shared {
@@ -25,10 +25,9 @@ struct admin_shared {
     char *journal_path;
     char *journal_directory;
     uint64_t free_space_floor_bytes;
-    char *brokers; /* bootstrap.servers, for people; "" with the demo broker */
-    /* A requeue or discard is on its way: what the reader says of a parked event then holds until
-     * the job is done. */
-    atomic_bool is_settling;
+    char *brokers;           /* bootstrap.servers, for people; "" with the demo broker */
+    struct lock *trend_lock; /* protects backlog */
+    struct trend backlog;
     struct metric_family *lane_backlog;
     struct metric_family *lane_oldest;
 };

@@ -4,11 +4,14 @@
 #include "api/admin_act.h"
 #include "api/admin_call.h"
 #include "api/admin_events.h"
+#include "api/admin_replays.h"
 #include "api/admin_status.h"
 #include "base/num.h"
 
 /* who, why and a topic or scope, every byte of them escaped. */
 #define ACT_BODY_MAX 4096
+/* The same, and a selection. */
+#define REPLAY_BODY_MAX 12288
 
 /* X(method, path, role, body_max, answer, doc) */
 #define ROUTES(X)                                                                             \
@@ -25,7 +28,17 @@
     X(POST, "/v1/parked/{seq}/requeue", OPERATE, ACT_BODY_MAX, admin_act_requeue,             \
       "publish a parked event after all")                                                     \
     X(POST, "/v1/parked/{seq}/discard", OPERATE, ACT_BODY_MAX, admin_act_discard,             \
-      "give a parked event up")
+      "give a parked event up")                                                               \
+    X(GET, "/v1/replays", READ, 0, admin_replays_list, "what was published again")            \
+    X(POST, "/v1/replays", OPERATE, REPLAY_BODY_MAX, admin_replays_start,                     \
+      "publish stored events again, or count them")                                           \
+    X(GET, "/v1/replays/{seq}", READ, 0, admin_replays_show, "one replay, how far it is")     \
+    X(POST, "/v1/replays/{seq}/pause", OPERATE, ACT_BODY_MAX, admin_replays_pause,            \
+      "hold a replay")                                                                        \
+    X(POST, "/v1/replays/{seq}/resume", OPERATE, ACT_BODY_MAX, admin_replays_resume,          \
+      "let it go on")                                                                         \
+    X(POST, "/v1/replays/{seq}/cancel", OPERATE, ACT_BODY_MAX, admin_replays_cancel,          \
+      "end it before its end")
 
 #define ROW(method, path, role, body_max, answer, doc) \
     {#method, path, ADMIN_ROLE_##role, body_max, answer, doc},
@@ -90,7 +103,7 @@ const struct admin_route *admin_routes_find(const char *method, struct slice pat
             continue;
         if (strcmp(routes[i].method, method) == 0)
             return &routes[i];
-        *allow = routes[i].method;
+        *allow = *allow ? "GET, POST" : routes[i].method;
     }
     return NULL;
 }

@@ -11,8 +11,10 @@
 #include "api/admin_json.h"
 #include "api/admin_lanes.h"
 #include "api/reply.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "journal/journal.h"
+#include "relay/keeper.h"
 
 /* Some hundred bytes a child, METRIC_CHILDREN_MAX children a family: far above what a scrape holds.
  */
@@ -23,6 +25,9 @@
 
 #define RATE_MS 60000
 
+/* A growing backlog that reaches the floor within this time is a problem already. */
+#define FLOOR_SOON_S (24 * 3600)
+
 /* A status in the making. */
 struct status_page {
     struct admin_call *call;
@@ -30,6 +35,7 @@ struct status_page {
     struct json_value *problems;
     struct json_value *pauses;
     struct admin_lanes lanes;
+    struct keeper_outlook outlook;
 };
 
 void admin_status_create_metrics(struct admin_shared *shared)
@@ -42,6 +48,38 @@ void admin_status_create_metrics(struct admin_shared *shared)
         "Age of the oldest event of the lane that Kafka does not have yet; 0 without one");
 }
 
+/* ---- how fast the backlog grows ---- */
+
+static void note_backlog(const struct admin_call *call, const struct admin_lanes *lanes)
+{
+    struct admin_shared *shared = call->shared;
+    lock_take(shared->trend_lock);
+    trend_note(&shared->backlog, clock_mono(shared->opts.clock), lanes->backlog);
+    lock_give(shared->trend_lock);
+}
+
+static bool find_growth(const struct admin_call *call, struct trend_rate *out)
+{
+    struct admin_shared *shared = call->shared;
+    bool known;
+    lock_take(shared->trend_lock);
+    known = trend_find(&shared->backlog, clock_mono(shared->opts.clock), out);
+    lock_give(shared->trend_lock);
+    return known;
+}
+
+enum status admin_status_sample(const struct admin_call *call, struct err *e)
+{
+    struct admin_lanes lanes;
+    enum status st = admin_lanes_read(&lanes, call, e);
+    if (st == ST_OK)
+        note_backlog(call, &lanes);
+    admin_lanes_free(&lanes);
+    return st;
+}
+
+/* ---- metrics ---- */
+
 /* What only the journal knows is asked when somebody scrapes. */
 static void scrape_lanes(const struct admin_call *call)
 {
@@ -50,6 +88,8 @@ static void scrape_lanes(const struct admin_call *call)
     struct err e = {0};
     if (admin_lanes_read(&lanes, call, &e) != ST_OK)
         log_warn("admin.lanes_unreadable", LOG_S("reason", e.text));
+    else
+        note_backlog(call, &lanes);
     for (size_t i = 0; i < lanes.count; i++) {
         const struct admin_lane *l = &lanes.items[i];
         struct slice source = slice_of(l->lane.source_name), topic = slice_of(l->lane.topic);
@@ -128,6 +168,8 @@ static void add_kafka(struct status_page *p)
         forwarder_kafka(p->call->shared->opts.forwarder, &kafka);
     json_add_bool(o, "connected", kafka.connected);
     json_add_bool(o, "wrong_cluster", kafka.wrong_cluster);
+    json_add_bool(o, "fenced", kafka.fenced);
+    json_add_bool(o, "journal_behind", kafka.journal_behind);
     json_add_string(o, "cluster_id", slice_of(kafka.cluster_id));
     json_add_string(o, "state", slice_of(kafka.state));
     json_add_string(o, "brokers", slice_of(brokers));
@@ -136,8 +178,51 @@ static void add_kafka(struct status_page *p)
         problem(p, "point [kafka] bootstrap.servers back and restart",
                 "another Kafka cluster answers: nothing is published (expected %s)",
                 kafka.cluster_id);
+    else if (kafka.fenced)
+        problem(p, "stop one of the two relays, or give each its own transactional.id",
+                "a younger relay uses the same transactional.id: this one publishes nothing");
+    else if (kafka.journal_behind)
+        problem(p, "put the newest journal back and restart",
+                "the journal is older than what Kafka has of it: nothing is published");
     else if (!kafka.connected)
         problem(p, help, "Kafka is not reached: %s", kafka.state);
+}
+
+/* A decimal with one digit behind the point, as text: no integer, and not more exact than that. */
+static void add_decimal(struct json_value *o, const char *name, double value)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.1f", value);
+    json_add_string(o, name, slice_of(text));
+}
+
+/* When free space will be down to the floor, as far as that is known. */
+static void add_outlook(struct status_page *p, struct json_value *o)
+{
+    struct keeper_outlook outlook = {0};
+    const char *word = "unknown";
+    if (p->call->shared->opts.keeper)
+        keeper_find_outlook(p->call->shared->opts.keeper, &outlook);
+    p->outlook = outlook;
+    if (outlook.is_known && !outlook.floor_bytes)
+        word = "none";
+    else if (outlook.is_known && outlook.floor_in_s == 0)
+        word = "reached";
+    else if (outlook.is_known && outlook.has_rate)
+        word = outlook.floor_in_s > 0 ? "ahead" : "not_at_this_rate";
+    json_add_string(o, "floor", slice_of(word));
+    if (outlook.is_known && outlook.floor_in_s > 0)
+        json_add_u64(o, "floor_in_s", (uint64_t)outlook.floor_in_s);
+    else
+        json_add_null(o, "floor_in_s");
+    if (outlook.is_known)
+        json_add_u64(o, "room_bytes", (uint64_t)outlook.room_bytes);
+    else
+        json_add_null(o, "room_bytes");
+    if (outlook.is_known && outlook.has_rate)
+        add_decimal(o, "shrinks_bytes_per_s", outlook.shrinks_bytes_per_s);
+    else
+        json_add_null(o, "shrinks_bytes_per_s");
 }
 
 static void add_disk(struct status_page *p)
@@ -164,6 +249,7 @@ static void add_disk(struct status_page *p)
         problem(p, help, "free disk space is below the floor: make room");
     if (!committer_is_ready(shared->opts.committer))
         problem(p, help, "the journal does not commit: webhooks are answered 503, see the log");
+    add_outlook(p, o);
 }
 
 static enum status add_intake(struct status_page *p, struct wall now, struct err *e)
@@ -212,15 +298,43 @@ static void on_pause(void *arg, const struct journal_pause *pause)
     problem(p, help, "%s is paused by %s: %s", pause->scope, pause->who, pause->why);
 }
 
+/* Ending a pause helps most; without one somebody has to look at the disk. */
+static void floor_problem(struct status_page *p)
+{
+    const struct json_value *pause = json_first(p->pauses);
+    struct slice scope = json_text(json_get(pause, "scope"));
+    struct trend_rate growth;
+    char help[4300];
+    int64_t floor_in_s = p->outlook.floor_in_s;
+    if (!p->outlook.is_known || floor_in_s <= 0 || floor_in_s > FLOOR_SOON_S ||
+        !find_growth(p->call, &growth) || growth.per_second <= 0)
+        return;
+    if (pause)
+        snprintf(help, sizeof help, "gladly-relay resume %.*s", (int)scope.len, scope.ptr);
+    else
+        snprintf(help, sizeof help, "df -h %s", p->call->shared->journal_directory);
+    problem(p, help,
+            "the backlog grows: free space is down to the floor in %d h %02d min at this rate",
+            (int)(floor_in_s / 3600), (int)(floor_in_s / 60 % 60));
+}
+
 static void add_lanes(struct status_page *p)
 {
     static const char *const states[] = {"open", "waits", "paused", "unknown"};
     struct json_value *o = json_add_object(p->root, "lanes");
+    struct trend_rate growth;
     json_add_int(o, "count", (int)p->lanes.count);
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         json_add_int(o, states[i], admin_lanes_count(&p->lanes, states[i]));
     json_add_u64(o, "backlog", (uint64_t)p->lanes.backlog);
     admin_json_time(o, "oldest", p->lanes.oldest);
+    if (find_growth(p->call, &growth)) {
+        struct json_value *rate = json_add_object(o, "growth");
+        add_decimal(rate, "events_per_s", growth.per_second);
+        json_add_int(rate, "over_s", (int)(growth.over_ms / 1000));
+    } else {
+        json_add_null(o, "growth");
+    }
     admin_lanes_sort_worst(&p->lanes);
     admin_lanes_add(&p->lanes, ADMIN_STATUS_LANES_MAX, json_add_array(o, "worst"));
 }
@@ -232,6 +346,7 @@ static enum status build(struct status_page *p, struct err *e)
     enum status st = admin_lanes_read(&p->lanes, p->call, e);
     if (st != ST_OK)
         return st;
+    note_backlog(p->call, &p->lanes);
     json_add_string(p->root, "journal", slice_of(journal_id(opts->journal)));
     json_add_bool(p->root, "ready", committer_is_ready(opts->committer));
     admin_json_time(p->root, "started", p->call->shared->started);
@@ -241,6 +356,7 @@ static enum status build(struct status_page *p, struct err *e)
     add_disk(p);
     add_kafka(p);
     st = journal_read_pauses(p->call->reader, on_pause, p, e);
+    floor_problem(p);
     if (st == ST_OK)
         st = add_intake(p, now, e);
     lane_problems(p);

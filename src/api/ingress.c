@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/delivery.h"
+#include "api/intake_counts.h"
 #include "api/reply.h"
 #include "api/throttle.h"
 #include "base/log.h"
@@ -18,6 +19,11 @@ struct source {
     int64_t number; /* in the journal */
     struct auth *auth;
     struct routes *routes;
+    struct metric *oversize;
+    struct metric *conflicts;
+    bool wants_kafka;           /* ack = kafka */
+    struct metric *ack_seconds; /* these two with wants_kafka */
+    struct metric *fallbacks[ACK_OUTCOME_COUNT];
 };
 
 struct ingress {
@@ -27,10 +33,12 @@ struct ingress {
     struct throttle *throttle;
     struct conf_addresses proxies;
     _Atomic bool draining;
-    struct metric_family *events;
+    struct intake_counts *counts;
     struct metric_family *unauthorized;
-    struct metric_family *refused;
     struct metric *refusals[HTTP_REFUSAL_COUNT];
+    struct metric *not_found;
+    struct metric *wrong_method;
+    struct metric *throttled;
     struct metric *answer_seconds;
     struct metric *body_bytes;
 };
@@ -55,26 +63,38 @@ static const char *outcome_word(const struct intake *i)
     return i->delivery.ev.flags & EVENT_PING ? "ping" : "stored";
 }
 
-/*
- * The type label is the sender's text, but the family holds a bounded number of children, so the
- * worst a sender can do is to fill it with "other".
- */
 static void count(const struct intake *i, const char *word)
 {
-    const struct event *ev = &i->delivery.ev;
-    metric_add(metric_child(i->in->events, slice_of(i->source->name), ev->type, slice_of(word)), 1);
+    intake_counts_add(i->in->counts, i->source->name, i->delivery.ev.type, word);
+}
+
+/* Of a delivery that was to be confirmed by Kafka: whether it was, and how long that took. */
+static void count_ack(const struct intake *i)
+{
+    const struct intake_item *item = &i->item;
+    if (item->ack_waited)
+        metric_observe_ns(i->source->ack_seconds,
+                          mono_diff_ns(clock_mono(i->in->opts.clock), item->waiter.since));
+    if (item->ack > ACK_KAFKA)
+        metric_add(i->source->fallbacks[item->ack], 1);
 }
 
 static void note_trouble(const struct intake *i)
 {
     const struct event *ev = &i->delivery.ev;
+    if (i->item.result.duplicate)
+        return;
     if (ev->flags & (EVENT_QUARANTINED | EVENT_OVERSIZE))
         log_warn("intake.parked", LOG_S("source", i->source->name),
                  LOG_I("seq", i->item.result.seq), LOG_I("bytes", ev->body.len),
                  LOG_SLICE("reason", ev->reason));
-    if (i->item.result.conflict)
-        log_warn("intake.conflicting_id", LOG_S("source", i->source->name),
-                 LOG_I("seq", i->item.result.seq), LOG_SLICE("id", ev->id));
+    if (ev->flags & EVENT_OVERSIZE)
+        metric_add(i->source->oversize, 1);
+    if (!i->item.result.conflict)
+        return;
+    metric_add(i->source->conflicts, 1);
+    log_warn("intake.conflicting_id", LOG_S("source", i->source->name),
+             LOG_I("seq", i->item.result.seq), LOG_SLICE("id", ev->id));
 }
 
 static void answer(struct intake *i, int status, const char *body, size_t len)
@@ -90,20 +110,32 @@ static void answer(struct intake *i, int status, const char *body, size_t len)
     http_req_answer(req, &reply);
 }
 
+/* What the 200 stands on, for those who asked for more than the journal. */
+static const char *acknowledged(const struct intake *i)
+{
+    if (!i->source->wants_kafka)
+        return "";
+    return i->item.ack == ACK_KAFKA ? ",\"acknowledged\":\"kafka\""
+                                    : ",\"acknowledged\":\"journal\"";
+}
+
 static void done(struct intake_item *item, enum status outcome)
 {
     static const char unavailable[] = "{\"error\":\"unavailable\"}\n";
     struct intake *i = (struct intake *)item;
     char body[96];
+    int n;
     if (outcome != ST_OK) {
         count(i, "unavailable");
         answer(i, 503, unavailable, sizeof unavailable - 1);
         return;
     }
     count(i, outcome_word(i));
+    if (i->source->wants_kafka)
+        count_ack(i);
     note_trouble(i);
-    int n = snprintf(body, sizeof body, "{\"status\":\"%s\",\"seq\":\"%" PRId64 "\"}\n",
-                     outcome_word(i), i->item.result.seq);
+    n = snprintf(body, sizeof body, "{\"status\":\"%s\",\"seq\":\"%" PRId64 "\"%s}\n",
+                 outcome_word(i), i->item.result.seq, acknowledged(i));
     answer(i, 200, body, (size_t)n);
 }
 
@@ -117,6 +149,12 @@ static const struct source *find_source(const struct ingress *in, struct slice p
     return NULL;
 }
 
+static void refuse_method(const struct ingress *in, struct http_req *req, const char *allow)
+{
+    metric_add(in->wrong_method, 1);
+    reply_error(req, 405, "method_not_allowed", allow);
+}
+
 /* GET endpoints of the listener itself. True when it was one. */
 static bool answer_health(const struct ingress *in, struct http_req *req)
 {
@@ -124,7 +162,7 @@ static bool answer_health(const struct ingress *in, struct http_req *req)
     if (!ready && !slice_eq(http_req_path(req), slice_of("/healthz")))
         return false;
     if (strcmp(http_req_method(req), "GET") != 0 && strcmp(http_req_method(req), "HEAD") != 0)
-        reply_error(req, 405, "method_not_allowed", "GET, HEAD");
+        refuse_method(in, req, "GET, HEAD");
     else if (ready && (in->draining || !committer_is_ready(in->opts.committer)))
         reply_error(req, 503, in->draining ? "draining" : "journal_cannot_commit", NULL);
     else
@@ -163,6 +201,8 @@ static void refuse_credentials(struct ingress *in, const struct source *source,
     metric_add(metric_child(in->unauthorized, slice_of(source->name), slice_of(""), slice_of("")),
                1);
     if (too_many)
+        metric_add(in->throttled, 1);
+    if (too_many)
         reply_error(req, 429, "too_many_failures", NULL);
     else
         reply_error(req, 401, "unauthorized", NULL);
@@ -176,11 +216,12 @@ static bool on_head(void *ctx, struct http_req *req)
         return false;
     source = find_source(in, http_req_path(req));
     if (!source) {
+        metric_add(in->not_found, 1);
         reply_error(req, 404, "not_found", NULL);
         return false;
     }
     if (strcmp(http_req_method(req), "POST") != 0) {
-        reply_error(req, 405, "method_not_allowed", "POST");
+        refuse_method(in, req, "POST");
         return false;
     }
     if (!auth_check(source->auth, req)) {
@@ -201,6 +242,10 @@ static void on_request(void *ctx, struct http_req *req)
     i->req = req;
     i->item =
         (struct intake_item){.ev = &i->delivery.ev, .source = i->source->number, .done = done};
+    if (i->source->wants_kafka) {
+        i->item.acks = in->opts.acks;
+        i->item.ack_by = mono_add_ms(clock_mono(in->opts.clock), in->opts.ack_timeout_ms);
+    }
     delivery_init(&i->delivery);
     if (delivery_read(&i->delivery, req, &opts) != ST_OK) {
         delivery_fini(&i->delivery);
@@ -227,25 +272,58 @@ static void on_refused(void *ctx, enum http_refusal why, const char *peer)
 
 /* ---- life ---- */
 
+static struct metric *refusal(struct metric_family *refused, const char *reason)
+{
+    return metric_child(refused, slice_of(reason), slice_of(""), slice_of(""));
+}
+
 static void create_metrics(struct ingress *in, struct metrics *m)
 {
-    in->events =
-        metric_family(m, METRIC_COUNTER, "relay_intake_total", "source,type,status",
-                      "Deliveries answered, by source, event type and status: stored, duplicate, "
-                      "quarantined, ping, unavailable");
+    struct metric_family *refused;
     in->unauthorized = metric_family(m, METRIC_COUNTER, "relay_intake_unauthorized_total", "source",
                                      "Deliveries refused for their credentials");
-    in->refused = metric_family(m, METRIC_COUNTER, "relay_http_refused_total", "reason",
-                                "Requests and connections refused before they reached a source");
+    refused = metric_family(m, METRIC_COUNTER, "relay_http_refused_total", "reason",
+                            "Requests and connections that were refused, cut off or given up");
     for (int i = 0; i < HTTP_REFUSAL_COUNT; i++)
-        in->refusals[i] =
-            metric_child(in->refused, slice_of(http_refusal_name((enum http_refusal)i)),
-                         slice_of(""), slice_of(""));
+        in->refusals[i] = refusal(refused, http_refusal_name((enum http_refusal)i));
+    in->not_found = refusal(refused, "not_found");
+    in->wrong_method = refusal(refused, "method");
+    in->throttled = refusal(refused, "throttled");
     in->answer_seconds = metric_single(
         metric_family(m, METRIC_HISTOGRAM, "relay_answer_seconds", "",
                       "Time from a delivery's head until its answer is handed to the server"));
     in->body_bytes = metric_single(metric_family(m, METRIC_COUNTER, "relay_intake_bytes_total", "",
                                                  "Bytes of bodies of authenticated deliveries"));
+}
+
+/* So that all series of a source are there from the start. */
+static void create_source_metrics(struct ingress *in, struct metrics *m)
+{
+    struct metric_family *oversize = metric_family(
+        m, METRIC_COUNTER, "relay_intake_oversize_total", "source",
+        "Events stored and parked because they are larger than a Kafka record may be");
+    struct metric_family *conflicts =
+        metric_family(m, METRIC_COUNTER, "relay_intake_conflicting_ids_total", "source",
+                      "Events stored whose id came before with other bytes");
+    struct metric_family *seconds = metric_family(
+        m, METRIC_HISTOGRAM, "relay_ack_wait_seconds", "source",
+        "Time that an answer waited for Kafka after its commit (sources with ack = kafka)");
+    struct metric_family *fallbacks = metric_family(
+        m, METRIC_COUNTER, "relay_ack_fallback_total", "source,reason",
+        "Answers of sources with ack = kafka that left on the journal's commit alone: timeout, "
+        "away (Kafka confirms nothing), full (too many wait), stopping");
+    for (size_t i = 0; i < in->source_count; i++) {
+        struct source *s = &in->sources[i];
+        s->oversize = metric_child(oversize, slice_of(s->name), slice_of(""), slice_of(""));
+        s->conflicts = metric_child(conflicts, slice_of(s->name), slice_of(""), slice_of(""));
+        if (!s->wants_kafka)
+            continue;
+        s->ack_seconds = metric_child(seconds, slice_of(s->name), slice_of(""), slice_of(""));
+        for (int k = ACK_KAFKA + 1; k < ACK_OUTCOME_COUNT; k++)
+            s->fallbacks[k] =
+                metric_child(fallbacks, slice_of(s->name),
+                             slice_of(ack_outcome_name((enum ack_outcome)k)), slice_of(""));
+    }
 }
 
 static enum status create_routes(struct source *s, const struct conf_source *conf, struct err *e)
@@ -287,6 +365,7 @@ static enum status add_source(struct ingress *in, const struct conf_source *conf
     s->org = strdup(conf->org[0] ? conf->org : conf->name);
     s->path = strdup(conf->path);
     s->auth = auth_create(conf);
+    s->wants_kafka = in->opts.acks && strcmp(conf->ack, "kafka") == 0;
     if (!s->name || !s->org || !s->path || !s->auth)
         return err_set(e, ST_NO_MEM, "source %s: out of memory", conf->name);
     st = create_routes(s, conf, e);
@@ -306,7 +385,11 @@ enum status ingress_create(struct ingress **out, const struct ingress_opts *opts
     in->opts = *opts;
     in->proxies = opts->conf->http.trusted_proxies;
     in->throttle = throttle_create(opts->conf->http.auth_failures_max);
-    if (!in->throttle)
+    in->counts = intake_counts_create(metric_family(
+        opts->metrics, METRIC_COUNTER, "relay_intake_total", "source,type,status",
+        "Deliveries answered, by source, event type and status: stored, duplicate, quarantined, "
+        "ping, unavailable"));
+    if (!in->throttle || !in->counts)
         st = err_set(e, ST_NO_MEM, "ingress: out of memory");
     for (size_t i = 0; i < opts->conf->source_count && st == ST_OK; i++)
         st = add_source(in, &opts->conf->sources[i], e);
@@ -315,6 +398,7 @@ enum status ingress_create(struct ingress **out, const struct ingress_opts *opts
         return st;
     }
     create_metrics(in, opts->metrics);
+    create_source_metrics(in, opts->metrics);
     *out = in;
     return ST_OK;
 }
@@ -332,6 +416,7 @@ void ingress_destroy(struct ingress *in)
         free((char *)s->path);
     }
     throttle_destroy(in->throttle);
+    intake_counts_destroy(in->counts);
     free(in);
 }
 

@@ -10,21 +10,23 @@
  * is kept; on_request reads the envelope, suspends the request and hands a job to the committer;
  * the job's done(), after COMMIT, answers (promise P1).
  *
- *   status     body                                        when
- *   200        {"status":"stored","seq":"12"}               committed
- *   200        {"status":"duplicate","seq":"7"}             the same id and bytes are in the window
- * under seq 7 200        {"status":"quarantined","seq":"12"}          committed, but not readable
- * as a Gladly event; waits for a person 200        {"status":"ping","seq":"12"} Gladly's test
- * delivery, committed 401        {"error":"unauthorized"}                     credentials; 429 once
- * there were too many from one address 404, 405   {"error":"not_found"},
- * {"error":"method_not_allowed"} 503        {"error":"unavailable"}                      the
- * journal cannot take it now; Retry-After
+ *   200 {"status":"stored","seq":"12"}        committed
+ *   200 {"status":"duplicate","seq":"7"}      the same id and bytes are in the window under seq 7
+ *   200 {"status":"quarantined","seq":"12"}   committed, but unreadable: waits for a person
+ *   200 {"status":"ping","seq":"12"}          Gladly's test delivery, committed
+ *   401 {"error":"unauthorized"}              429 once one address sent too many
+ *   404 {"error":"not_found"}
+ *   405 {"error":"method_not_allowed"}
+ *   503 {"error":"unavailable"}               the journal cannot take it now; Retry-After
+ *
+ * Of a source with ack = kafka the answer waits for Kafka, too, at most ack_timeout_ms; each of its
+ * 200 has "acknowledged":"kafka" or, when it left on the commit alone, "acknowledged":"journal".
  *
  * Framing (400), size (413, 431) and time (408 is never sent: a slow client is cut) are the
  * server's, see http_server.h.
  *
- * Owns: the table of sources. Threads: handler callbacks on http threads, done() on the
- * committer's, the rest on main.
+ * Owns: the table of sources. Threads: handler callbacks on http threads, done() on the committer's
+ * and those that relay/acks.h names, the rest on main.
  */
 
 #include "api/auth.h"
@@ -39,7 +41,9 @@ struct ingress_opts {
     struct journal *journal; /* for digests, and source numbers at creation */
     struct committer *committer;
     const struct clock *clock;
-    size_t record_max; /* bytes of body that fit into one Kafka record */
+    size_t record_max;      /* bytes of body that fit into one Kafka record */
+    struct acks *acks;      /* NULL: ack = kafka of a source is not heeded */
+    int64_t ack_timeout_ms; /* from a complete request to the fallback */
     struct metrics *metrics;
 };
 

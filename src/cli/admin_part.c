@@ -135,6 +135,11 @@ void admin_part_flush(struct admin_part *p)
     lock_give(p->lock);
 }
 
+int admin_part_sample(struct admin_part *p)
+{
+    return admin_sample(p->admin);
+}
+
 void admin_part_reload(struct admin_part *p, const struct conf *conf)
 {
     admin_reload(p->admin, conf);

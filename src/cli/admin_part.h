@@ -24,6 +24,8 @@ MUST_CHECK enum status admin_part_start(struct admin_part *p, const struct conf 
                                         struct err *e);
 /* Sends the answers of the committer's last batch. NULL is a no-op. */
 void admin_part_flush(struct admin_part *p);
+/* Counts the backlog; returns after how many milliseconds to call it again. Thread: main. */
+int admin_part_sample(struct admin_part *p);
 void admin_part_reload(struct admin_part *p, const struct conf *conf);
 /* Closes both listeners; the committer must still run. NULL is a no-op. */
 void admin_part_stop(struct admin_part *p, int deadline_ms);

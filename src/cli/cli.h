@@ -21,6 +21,8 @@ enum cli_exit {
     CLI_DISK_FAILED = 74,
 };
 
+struct conf;
+
 /* What every subcommand takes. */
 struct cli_args {
     const char *config; /* -c FILE */
@@ -33,6 +35,10 @@ struct cli_args {
     const char *source;
     const char *type;
     const char *key;
+    const char *since;
+    const char *until;
+    const char *lane;
+    const char *memory;
     int count; /* what follows, without options */
     char **values;
 };
@@ -47,13 +53,18 @@ enum cli_exit cli_resume(const struct cli_args *args);
 enum cli_exit cli_events(const struct cli_args *args);
 enum cli_exit cli_parked(const struct cli_args *args);
 enum cli_exit cli_actions(const struct cli_args *args);
+enum cli_exit cli_audit(const struct cli_args *args);
 
 /* Prints what a journal holds, read-only; also beside a running relay. */
 enum cli_exit cli_journal_stats(const char *path);
+/*
+ * Ties a stopped relay's journal to the Kafka cluster that it meets next. is_renewed: it begins a
+ * new life under a new journal id, as a restored backup must.
+ */
+enum cli_exit cli_journal_bind(const struct cli_args *args, const struct conf *conf,
+                               bool is_renewed);
 /* A number from 1 on, as an event's seq. */
 bool cli_is_seq(const char *text);
-
-struct conf;
 
 /* Loads args->config; on failure the messages are on stderr, one a line, and NULL is returned. */
 struct conf *cli_load_conf(const struct cli_args *args);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/client.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/admin_part.h"
+#include "cli/who.h"
 #include "http/http_client.h"
 #include "http/http_unix.h"
 
@@ -188,17 +188,9 @@ const char *client_socket_path(const struct client *c)
 struct json_value *client_change(const char *why)
 {
     struct json_value *body = json_object();
-    const char *sudo = getenv("SUDO_USER");
-    struct passwd entry, *user = NULL;
-    char number[32], bytes[4096];
-    /* Without an entry, or one over the bound, the number stands for the name. */
-    if (getpwuid_r(getuid(), &entry, bytes, sizeof bytes, &user) != 0)
-        user = NULL;
-    snprintf(number, sizeof number, "uid %u", (unsigned)getuid());
-    if (sudo && sudo[0])
-        json_add_string(body, "who", slice_of(sudo));
-    else
-        json_add_string(body, "who", slice_of(user ? user->pw_name : number));
+    char who[WHO_MAX];
+    who_am_i(who);
+    json_add_string(body, "who", slice_of(who));
     if (why)
         json_add_string(body, "why", slice_of(why));
     return body;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/daemon.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,9 +15,9 @@
 #include "base/wakeup.h"
 #include "cli/admin_part.h"
 #include "cli/inherited.h"
+#include "cli/publisher_part.h"
 #include "cli/tls_files.h"
-#include "kafka/kafka_demo.h"
-#include "kafka/kafka_publisher.h"
+#include "relay/acks.h"
 #include "relay/forwarder.h"
 #include "relay/keeper.h"
 
@@ -56,20 +57,22 @@ struct daemon {
     struct keeper *keeper;
     struct committer *committer;
     struct thread *committer_thread;
-    struct kafka_demo *broker;
-    struct publisher *publisher;
+    struct publisher_part *publisher;
     struct journal_reader *reader;
     struct forwarder *forwarder;
     struct thread *forwarder_thread;
+    struct acks *acks; /* NULL: no source has ack = kafka */
     struct ingress *ingress;
-    struct lock *intake_lock; /* protects intake: the committer flushes it, main takes it down */
+    struct lock *intake_lock; /* protects intake: others flush it, main takes it down */
     struct http_server *intake;
     struct admin_part *admin;
     struct metric *wal_pages;
     struct metric *window_ids;
     struct metric *window_short;
     struct metric *waiting;
+    struct metric *ack_waiting;
     struct metric *connections;
+    struct mono sample_due;
 };
 
 static void fail(struct daemon *d, const struct err *e)
@@ -100,13 +103,19 @@ int daemon_wait_fd(const struct daemon *d)
 
 /* ---- threads ---- */
 
-static void on_batch(void *ctx, bool stored_events)
+static void flush_intake(void *ctx)
 {
     struct daemon *d = ctx;
     lock_take(d->intake_lock);
     if (d->intake)
         http_server_flush(d->intake);
     lock_give(d->intake_lock);
+}
+
+static void on_batch(void *ctx, bool stored_events)
+{
+    struct daemon *d = ctx;
+    flush_intake(d);
     admin_part_flush(d->admin);
     if (stored_events && d->forwarder)
         forwarder_notify(d->forwarder);
@@ -211,42 +220,22 @@ static enum status create_committer(struct daemon *d, struct err *e)
 
 static enum status start_publisher(struct daemon *d, struct err *e)
 {
-    const struct conf_kafka *c = &d->conf->kafka;
-    struct kafka_property *properties = calloc(c->properties.count + 1, sizeof *properties);
-    struct kafka_publisher_opts opts = {.properties = properties,
-                                        .create_topics = c->create_topics,
-                                        .partitions = (int)c->partitions,
-                                        .replication_factor =
-                                            c->replication ? (int)c->replication : -1};
-    enum status st = ST_OK;
-    if (!properties)
-        return err_set(e, ST_NO_MEM, "kafka: out of memory");
-    for (size_t i = 0; i < c->properties.count; i++)
-        properties[opts.property_count++] =
-            (struct kafka_property){c->properties.items[i].name, c->properties.items[i].value};
-    if (d->demo) {
-        st = kafka_demo_start(&d->broker, e);
-        if (st == ST_OK) {
-            properties[opts.property_count++] =
-                (struct kafka_property){"bootstrap.servers", kafka_demo_bootstrap(d->broker)};
-            log_info("demo.broker", LOG_S("bootstrap", kafka_demo_bootstrap(d->broker)));
-        }
-    }
-    if (st == ST_OK)
-        st = kafka_publisher_create(&d->publisher, &opts, e);
-    free(properties);
-    return st;
+    const struct publisher_part_opts opts = {
+        .conf = &d->conf->kafka, .journal_id = journal_id(d->journal), .demo = d->demo};
+    return publisher_part_start(&d->publisher, &opts, e);
 }
 
 static enum status create_forwarder(struct daemon *d, struct err *e)
 {
-    struct forwarder_opts opts = {.publisher = d->publisher,
+    struct forwarder_opts opts = {.publisher = publisher_part_get(d->publisher),
                                   .committer = d->committer,
                                   .clock = clock_system(),
                                   .lane_in_flight = d->conf->kafka.lane_in_flight,
                                   .read_rows_max = READ_ROWS_MAX,
                                   .read_bytes_max = READ_BYTES_MAX,
                                   .bind_cluster = !d->demo,
+                                  .on_delivered = acks_on_delivered,
+                                  .on_delivered_arg = d->acks,
                                   .metrics = d->metrics};
     enum status st = journal_reader_open(&d->reader, d->conf->journal.path, NULL, e);
     opts.reader = d->reader;
@@ -269,6 +258,27 @@ static size_t record_max(const struct conf *conf)
     return max > 2 * RECORD_OVERHEAD ? (size_t)max - RECORD_OVERHEAD : (size_t)max / 2;
 }
 
+static bool wants_acks(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->source_count; i++)
+        if (strcmp(conf->sources[i].ack, "kafka") == 0)
+            return true;
+    return false;
+}
+
+/* Half of what intake may hold: those that wait for Kafka must not make it refuse others. */
+static enum status create_acks(struct daemon *d, struct err *e)
+{
+    const struct conf_http *c = &d->conf->http;
+    uint32_t most = c->waiting_max < c->connections_max ? c->waiting_max : c->connections_max;
+    const struct acks_opts opts = {.clock = clock_system(),
+                                   .waiters_max = most / 2,
+                                   .bytes_max = (size_t)(c->memory_max_bytes / 2),
+                                   .on_answers = flush_intake,
+                                   .ctx = d};
+    return wants_acks(d->conf) ? acks_create(&d->acks, &opts, e) : ST_OK;
+}
+
 static enum status create_ingress(struct daemon *d, struct err *e)
 {
     const struct ingress_opts opts = {.conf = d->conf,
@@ -276,6 +286,8 @@ static enum status create_ingress(struct daemon *d, struct err *e)
                                       .committer = d->committer,
                                       .clock = clock_system(),
                                       .record_max = record_max(d->conf),
+                                      .acks = d->acks,
+                                      .ack_timeout_ms = d->conf->http.ack_timeout_ms,
                                       .metrics = d->metrics};
     return ingress_create(&d->ingress, &opts, e);
 }
@@ -336,6 +348,8 @@ static void on_scrape(void *ctx)
     metric_set(d->wal_pages, f.wal_unsaved > f.wal_pages ? f.wal_unsaved : f.wal_pages);
     metric_set(d->window_ids, f.window_ids);
     metric_set(d->window_short, f.window_short);
+    if (d->acks)
+        metric_set(d->ack_waiting, (int64_t)acks_waiting(d->acks));
     lock_take(d->intake_lock);
     if (d->intake) {
         metric_set(d->waiting, (int64_t)http_server_waiting(d->intake));
@@ -355,7 +369,10 @@ static void create_gauges(struct daemon *d)
         metric_single(metric_family(m, METRIC_GAUGE, "relay_dedupe_window_short", "",
                                     "1 when dedupe_ids_max made the window shorter than asked"));
     d->waiting = metric_single(metric_family(m, METRIC_GAUGE, "relay_http_waiting", "",
-                                             "Deliveries waiting for their commit"));
+                                             "Deliveries waiting for their answer"));
+    d->ack_waiting =
+        metric_single(metric_family(m, METRIC_GAUGE, "relay_ack_waiting", "",
+                                    "Of them those that wait for Kafka (ack = kafka)"));
     d->connections = metric_single(metric_family(m, METRIC_GAUGE, "relay_http_connections", "",
                                                  "Open connections of the intake"));
 }
@@ -367,6 +384,7 @@ static enum status create_admin(struct daemon *d, struct err *e)
                                     .journal = d->journal,
                                     .committer = d->committer,
                                     .forwarder = d->forwarder,
+                                    .keeper = d->keeper,
                                     .clock = clock_system(),
                                     .metrics = d->metrics,
                                     .on_scrape = on_scrape,
@@ -382,6 +400,8 @@ static enum status start_parts(struct daemon *d, struct err *e)
         st = create_keeper(d, e);
     if (st == ST_OK)
         st = create_committer(d, e);
+    if (st == ST_OK)
+        st = create_acks(d, e);
     if (st == ST_OK)
         st = create_ingress(d, e);
     if (st == ST_OK)
@@ -421,6 +441,21 @@ enum status daemon_start(struct daemon **out, const struct conf *conf, bool demo
     }
     *out = d;
     return ST_OK;
+}
+
+int daemon_timer_fd(const struct daemon *d)
+{
+    return d->acks ? acks_timer_fd(d->acks) : -1;
+}
+
+int daemon_tick(struct daemon *d)
+{
+    struct mono now = clock_mono(clock_system());
+    if (d->acks)
+        acks_expire(d->acks);
+    if (now.ns >= d->sample_due.ns)
+        d->sample_due = mono_add_ms(now, admin_part_sample(d->admin));
+    return mono_until_ms(now, d->sample_due, INT_MAX);
 }
 
 static void reload_tls(struct daemon *d, const struct conf_http *conf)
@@ -468,6 +503,9 @@ static void stop_intake(struct daemon *d, int deadline_ms)
 {
     struct http_server *server;
     struct err e;
+    /* What is committed is answered at once; nobody waits for Kafka any more. */
+    if (d->acks)
+        acks_close(d->acks);
     if (d->intake && !daemon_failed(d, &e))
         drain_intake(d, deadline_ms);
     lock_take(d->intake_lock);
@@ -492,10 +530,9 @@ void daemon_stop(struct daemon *d, int deadline_ms)
     thread_join(d->committer_thread);
     forwarder_destroy(d->forwarder);
     journal_reader_close(d->reader);
-    if (d->publisher)
-        d->publisher->ops->destroy(d->publisher);
-    kafka_demo_stop(d->broker);
+    publisher_part_stop(d->publisher);
     ingress_destroy(d->ingress);
+    acks_destroy(d->acks);
     admin_part_destroy(d->admin);
     committer_destroy(d->committer);
     keeper_destroy(d->keeper);

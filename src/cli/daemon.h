@@ -26,6 +26,10 @@ MUST_CHECK enum status daemon_start(struct daemon **out, const struct conf *conf
                                     struct err *e);
 /* Readable when the daemon must stop by itself (daemon_failed). */
 int daemon_wait_fd(const struct daemon *d);
+/* Readable when daemon_tick() is due before its time; -1: never. */
+int daemon_timer_fd(const struct daemon *d);
+/* What has to be done from time to time. Returns after how many milliseconds to call it again. */
+int daemon_tick(struct daemon *d);
 /* A part died; the process must exit with a failure. */
 bool daemon_failed(const struct daemon *d, struct err *e);
 /* New secrets and limits for the requests from now on. */

@@ -119,8 +119,9 @@ static enum cli_exit compact(const char *path)
     return CLI_OK;
 }
 
-static enum cli_exit run(const struct cli_args *args, const char *path)
+static enum cli_exit run(const struct cli_args *args, const struct conf *conf)
 {
+    const char *path = conf->journal.path;
     const char *what = args->count ? args->values[0] : "";
     if (strcmp(what, "verify") == 0 && args->count == 1)
         return verify(path);
@@ -130,7 +131,14 @@ static enum cli_exit run(const struct cli_args *args, const char *path)
         return backup(path, args->values[1]);
     if (strcmp(what, "compact") == 0 && args->count == 1)
         return compact(path);
-    fputs("usage: gladly-relay journal verify | stats | backup FILE | compact -c FILE\n", stderr);
+    if (strcmp(what, "rebind") == 0 && args->count == 1)
+        return cli_journal_bind(args, conf, false);
+    if (strcmp(what, "renew") == 0 && args->count == 1)
+        return cli_journal_bind(args, conf, true);
+    fputs(
+        "usage: gladly-relay journal verify | stats | backup FILE | compact | rebind --why TEXT | "
+        "renew --why TEXT -c FILE\n",
+        stderr);
     return CLI_USAGE;
 }
 
@@ -140,7 +148,7 @@ enum cli_exit cli_journal(const struct cli_args *args)
     enum cli_exit code;
     if (!conf)
         return CLI_FAILED;
-    code = run(args, conf->journal.path);
+    code = run(args, conf);
     conf_destroy(conf);
     return code;
 }

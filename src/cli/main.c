@@ -8,6 +8,7 @@
 
 #include "base/ident.h"
 #include "base/thread.h"
+#include "cli/replay.h"
 
 struct command {
     const char *name;
@@ -16,20 +17,31 @@ struct command {
     const char *help;
 };
 
+/* Options that `replay` alone takes. */
+static struct cli_replay_args replay_args;
+
+static enum cli_exit run_replay(const struct cli_args *args)
+{
+    return cli_replay(args, &replay_args);
+}
+
 static const struct command commands[] = {
     {"serve", cli_serve, "d", "run the relay (--demo: with an embedded in-memory broker)"},
     {"check", cli_check, "d",
      "check the configuration file; lists every error, exit 1 if there is one"},
     {"config", cli_config, "d", "print the configuration in force, secrets masked"},
-    {"journal", cli_journal, "d",
-     "verify | stats | backup FILE | compact: the journal file itself"},
+    {"journal", cli_journal, "dw",
+     "verify | stats | backup FILE | compact | rebind | renew: the journal file itself"},
     {"status", cli_status, "j", "how the running relay is, what is wrong and what helps"},
     {"pause", cli_pause, "jw", "all | source:NAME | lane:ID --why TEXT: stop publishing"},
     {"resume", cli_resume, "jw", "all | source:NAME | lane:ID: end a pause"},
     {"events", cli_events, "jalstk", "list | show SEQ | tail: look at events"},
     {"parked", cli_parked, "jalwT",
      "list | show SEQ | requeue SEQ [--topic T] | discard SEQ --why TEXT"},
+    {"replay", run_replay, "jlwTstkSUBFEfirn",
+     "start | list | show ID | pause ID | resume ID | cancel ID: publish stored events again"},
     {"actions", cli_actions, "jl", "what operators did: when, who, what, why"},
+    {"audit", cli_audit, "jSULM", "read the topics back and hold them against the journal"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -46,7 +58,12 @@ static void print_help(FILE *out)
           "      --json          the answer as it came, for the commands that ask a running relay\n"
           "      --why TEXT      pause, resume, parked: the reason, kept with your name\n"
           "      --topic TOPIC   parked requeue: where to\n"
+          "      --lane ID, --memory SIZE   audit, which takes --since and --until, too\n"
           "      --after SEQ, --limit N, --source NAME, --type TYPE, --key KEY: which events\n"
+          "      --since T, --until T, --by received|event, --from-seq SEQ, --to-seq SEQ,\n"
+          "      --family FAMILY, --id ID: replay start: which events, too\n"
+          "      --rate N        replay start: events a second (default 1000, 0: no limit)\n"
+          "      --dry-run       replay start: only count\n"
           "  -h, --help          this text\n"
           "      --version       the version\n",
           out);
@@ -88,6 +105,26 @@ static const char **text_of(struct cli_args *args, int c)
         return &args->type;
     case 'k':
         return &args->key;
+    case 'B':
+        return &replay_args.by;
+    case 'F':
+        return &replay_args.from_seq;
+    case 'E':
+        return &replay_args.to_seq;
+    case 'f':
+        return &replay_args.family;
+    case 'i':
+        return &replay_args.id;
+    case 'r':
+        return &replay_args.rate;
+    case 'S':
+        return &args->since;
+    case 'U':
+        return &args->until;
+    case 'L':
+        return &args->lane;
+    case 'M':
+        return &args->memory;
     default:
         return NULL;
     }
@@ -96,6 +133,7 @@ static const char **text_of(struct cli_args *args, int c)
 /* Reads the options. False: usage error, already explained. */
 static bool read_options(int argc, char **argv, struct parsed *p)
 {
+    /* clang-format off */
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"demo", no_argument, NULL, 'd'},
@@ -107,10 +145,22 @@ static bool read_options(int argc, char **argv, struct parsed *p)
         {"source", required_argument, NULL, 's'},
         {"type", required_argument, NULL, 't'},
         {"key", required_argument, NULL, 'k'},
+        {"by", required_argument, NULL, 'B'},
+        {"from-seq", required_argument, NULL, 'F'},
+        {"to-seq", required_argument, NULL, 'E'},
+        {"family", required_argument, NULL, 'f'},
+        {"id", required_argument, NULL, 'i'},
+        {"rate", required_argument, NULL, 'r'},
+        {"dry-run", no_argument, NULL, 'n'},
+        {"since", required_argument, NULL, 'S'},
+        {"until", required_argument, NULL, 'U'},
+        {"lane", required_argument, NULL, 'L'},
+        {"memory", required_argument, NULL, 'M'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
+    /* clang-format on */
     size_t given = 0;
     int c;
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -121,6 +171,7 @@ static bool read_options(int argc, char **argv, struct parsed *p)
             *text = optarg;
         p->args.demo |= c == 'd';
         p->args.json |= c == 'j';
+        replay_args.dry_run |= c == 'n';
         p->help |= c == 'h';
         p->version |= c == 'v';
         if (!strchr("chv", c) && !strchr(p->given, c) && given + 1 < sizeof p->given)

@@ -70,11 +70,12 @@ static void reload(const struct cli_args *args, struct daemon *d)
 /* Runs until a signal or a failure says stop. */
 static void wait_for_end(const struct cli_args *args, struct daemon *d, int signals)
 {
-    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
-                            {.fd = daemon_wait_fd(d), .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
+                            {.fd = daemon_wait_fd(d), .events = POLLIN},
+                            {.fd = daemon_timer_fd(d), .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo info;
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 3, daemon_tick(d)) < 0 && errno != EINTR)
             return;
         if (fds[1].revents)
             return;

@@ -56,15 +56,43 @@ static void print_kafka(const struct json_value *root)
     table_member(o, json_text(json_get(o, "brokers")).len ? "brokers" : "state", 0);
 }
 
+/* When free space is down to the floor: "floor in 3h20m at this rate". */
+static void print_floor(const struct json_value *disk)
+{
+    struct slice floor = json_text(json_get(disk, "floor"));
+    char age[TABLE_TEXT_MAX];
+    table_age(table_number(disk, "floor_in_s"), age);
+    if (slice_eq(floor, slice_of("ahead")))
+        printf("floor in %s at this rate\n", age);
+    else if (slice_eq(floor, slice_of("not_at_this_rate")))
+        puts("floor not at this rate");
+    else if (slice_eq(floor, slice_of("reached")))
+        puts("BELOW THE FLOOR");
+    else
+        puts(slice_eq(floor, slice_of("none")) ? "no floor" : "rate not known yet");
+}
+
 static void print_disk(const struct json_value *root)
 {
     const struct json_value *o = json_get(root, "disk");
-    static const char *const names[] = {"free_bytes", "floor_bytes", "journal_bytes", "wal_bytes"};
-    char texts[4][TABLE_TEXT_MAX];
-    for (int i = 0; i < 4; i++)
+    static const char *const names[] = {"free_bytes", "journal_bytes", "wal_bytes"};
+    char texts[3][TABLE_TEXT_MAX];
+    for (int i = 0; i < 3; i++)
         table_size((uint64_t)table_number(o, names[i]), texts[i]);
     label("disk");
-    printf("%s free (floor %s); journal %s, log %s\n", texts[0], texts[1], texts[2], texts[3]);
+    printf("%s free; journal %s, log %s; ", texts[0], texts[1], texts[2]);
+    print_floor(o);
+}
+
+/* How fast the backlog grows: "+12.5/s". */
+static void print_growth(const struct json_value *lanes)
+{
+    const struct json_value *growth = json_get(lanes, "growth");
+    struct slice rate = json_text(json_get(growth, "events_per_s"));
+    if (!rate.len)
+        fputs(" (growth not known yet)", stdout);
+    else
+        printf(" (%s%.*s/s)", rate.ptr[0] == '-' ? "" : "+", (int)rate.len, rate.ptr);
 }
 
 static void print_counts(const struct json_value *root, struct wall now)
@@ -82,7 +110,9 @@ static void print_counts(const struct json_value *root, struct wall now)
         if (table_number(lanes, states[i]))
             printf(", %" PRId64 " %s", table_number(lanes, states[i]), states[i]);
     age_of(lanes, "oldest", now, age);
-    printf("; backlog %" PRId64 ", oldest %s\n", table_number(lanes, "backlog"), age);
+    printf("; backlog %" PRId64, table_number(lanes, "backlog"));
+    print_growth(lanes);
+    printf(", oldest %s\n", age);
 }
 
 static void print_lanes(const struct json_value *root, struct wall now)

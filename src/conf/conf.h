@@ -99,6 +99,7 @@ struct conf_properties {
 #define CONF_MEMBER_LEVEL(field)       enum log_level field;
 #define CONF_MEMBER_LISTEN(field)      struct conf_listen field;
 #define CONF_MEMBER_ADDRESSES(field)   struct conf_addresses field;
+#define CONF_MEMBER_CHOICE(field)      const char *field;
 #define CONF_MEMBER_TEXT(field)        const char *field;
 #define CONF_MEMBER_SECRET(field)      const char *field;
 #define CONF_MEMBER_USER(field)        const char *field;

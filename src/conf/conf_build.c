@@ -26,7 +26,7 @@ struct conf_build {
 
 static bool is_string_kind(enum conf_kind kind)
 {
-    return kind >= CONF_KIND_TEXT && kind <= CONF_KIND_TOPIC;
+    return kind >= CONF_KIND_CHOICE && kind <= CONF_KIND_TOPIC;
 }
 
 static void set_defaults(struct conf_build *b, const struct conf_build_section *s)

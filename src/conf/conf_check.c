@@ -85,6 +85,16 @@ static void check_headers(const struct conf_build_section *s, struct conf_errors
     }
 }
 
+/* The fallback of ack = kafka must be there before the answer that gives up. */
+static void check_ack(const struct conf_build_section *s, const struct conf *c,
+                      struct conf_errors *errs)
+{
+    const struct conf_source *source = s->base;
+    if (strcmp(source->ack, "kafka") == 0 && c->http.ack_timeout_ms >= c->http.answer_timeout_ms)
+        conf_errors_add(errs, line_of(s, "ack"), s->title, "ack",
+                        "needs [http] ack_timeout below answer_timeout");
+}
+
 static void check_source(const struct conf_build_section *s, const struct conf *c,
                          struct conf_errors *errs)
 {
@@ -96,6 +106,7 @@ static void check_source(const struct conf_build_section *s, const struct conf *
     check_pair(s, "basic_user", "basic_password", errs);
     check_needs(s, "basic_password_previous", "basic_password", errs);
     check_headers(s, errs);
+    check_ack(s, c, errs);
 }
 
 /* Two sources of one path: reported at the second. */

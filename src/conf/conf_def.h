@@ -12,9 +12,10 @@
  * chooses; field  the member of the section's struct, with its unit; rows of a list share one
  * field; text   the default, or with CONF_EXAMPLE or CONF_REQUIRED an example (then the default is
  *          nothing);
- *   min, max  bounds as an operator writes them; the length in bytes for texts and secrets; ""
- * where the kind alone decides; flags  CONF_RELOAD: a reload applies a change; CONF_RESTART: only a
- * restart does; doc    one line: what it is for, and the reason of the default or bound.
+ *   min, max  bounds as an operator writes them; the length in bytes for texts and secrets; of a
+ * CHOICE its words in min, "a, b or c"; "" where the kind alone decides; flags  CONF_RELOAD: a
+ * reload applies a change; CONF_RESTART: only a restart does; doc    one line: what it is for, and
+ * the reason of the default or bound.
  *
  * Secret are the kinds SECRET, SECRET_PROPERTY and HEADERS: they are masked in the dump and each
  * may come from a file by the key with "_file" behind its first word (token_file, header_file.NAME)
@@ -50,6 +51,8 @@
       "How long a kept-alive connection may wait for its next request.")                       \
     X(DURATION, "answer_timeout", answer_timeout_ms, "10s", "100ms", "14s", CONF_RESTART,      \
       "How long a request waits for its commit before 503; under Gladly's own 15 s.")          \
+    X(DURATION, "ack_timeout", ack_timeout_ms, "5s", "10ms", "13s", CONF_RESTART,              \
+      "How long sources with ack = kafka wait for Kafka; must be below answer_timeout.")       \
     X(DURATION, "drain_timeout", drain_timeout_ms, "10s", "0", "60s", CONF_RESTART,            \
       "How long a stop waits for requests that are being answered.")                           \
     X(TEXT, "tls_cert_file", tls_cert_file, "/etc/gladly-relay/tls.crt", "1", "4000",          \
@@ -97,6 +100,15 @@
       "Replication factor of topics created here; 0 is the broker's default.")                     \
     X(COUNT, "lane_in_flight", lane_in_flight, "2000", "1", "100000", CONF_RESTART,                \
       "Records of one lane sent and not yet reported; bounds what a restart sends again.")         \
+    X(CHOICE, "delivery", delivery, "at_least_once", "at_least_once or exactly_once", "",          \
+      CONF_RESTART,                                                                                \
+      "exactly_once publishes in transactions; consumers must read committed records only.")       \
+    X(TEXT, "transactional_id", transactional_id, "gladly-relay-eu", "1", "200",                   \
+      CONF_RESTART | CONF_EXAMPLE,                                                                 \
+      "With exactly_once: no other relay's; without it, gladly-relay- and the journal's id.")      \
+    X(TEXT, "checkpoint_topic", checkpoint_topic, "gladly-relay-checkpoint-eu", "1", "249",        \
+      CONF_RESTART | CONF_EXAMPLE,                                                                 \
+      "With exactly_once: no other relay's; without it, the transactional id and -checkpoint.")    \
     X(PROPERTY, "acks", properties, "all", "", "", CONF_RESTART | CONF_EXAMPLE,                    \
       "Client property; only all keeps the promise that nothing acknowledged is lost.")            \
     X(PROPERTY, "retries", properties, "2147483647", "", "", CONF_RESTART | CONF_EXAMPLE,          \
@@ -158,6 +170,8 @@
     X(SECRET, "basic_password_previous", basic_password_previous, "${GLADLY_PASSWORD_PREVIOUS}",   \
       "8", "1024", CONF_RELOAD | CONF_EXAMPLE,                                                     \
       "Second password that is accepted while passwords are rotated.")                             \
+    X(CHOICE, "ack", ack, "journal", "journal or kafka", "", CONF_RESTART,                         \
+      "What 200 waits for: the journal's commit, or Kafka's confirmation too (see ack_timeout).")  \
     X(TOPIC, "topic", topic, "gladly.{family}", "1", "249", CONF_RESTART,                          \
       "Topic of its records; {family}, {source} and {org} are filled in.")                         \
     X(TOPIC_RULES, "topic.FAMILY", rules, "gladly.calls", "1", "249", CONF_RESTART | CONF_EXAMPLE, \

@@ -189,6 +189,7 @@ const char *conf_option_type(const struct conf_option *row)
         [CONF_KIND_LEVEL] = "level",
         [CONF_KIND_LISTEN] = "address:port",
         [CONF_KIND_ADDRESSES] = "addresses",
+        [CONF_KIND_CHOICE] = "word",
         [CONF_KIND_TEXT] = "file",
         [CONF_KIND_SECRET] = "secret",
         [CONF_KIND_USER] = "text",

@@ -233,6 +233,23 @@ enum status conf_value_format_keys(const struct conf_keys *keys, struct buf *out
     return st;
 }
 
+/* One of the row's words, "a, b or c". */
+static enum status parse_choice(const struct conf_option *row, struct slice text,
+                                const char **field, struct conf_store *store, struct err *e)
+{
+    const char *word = row->min;
+    while (*word) {
+        size_t n = strcspn(word, ", ");
+        if (n == text.len && memcmp(word, text.ptr, n) == 0 && strncmp(word, "or ", 3) != 0) {
+            *field = conf_store_copy(store, text);
+            return *field ? ST_OK : err_set(e, ST_NO_MEM, "out of memory");
+        }
+        word += n;
+        word += strspn(word, ", ");
+    }
+    return err_set(e, ST_BAD_INPUT, "must be %s", row->min);
+}
+
 /* The kinds that are a string in the end. */
 static enum status set_text(const struct conf_option *row, const char **field, struct slice text,
                             struct conf_store *store, struct err *e)
@@ -284,6 +301,8 @@ enum status conf_value_set(const struct conf_option *row, void *base, struct sli
         if (!log_level_parse(text, field))
             return err_set(e, ST_BAD_INPUT, "must be debug, info, warn or error");
         return ST_OK;
+    case CONF_KIND_CHOICE:
+        return parse_choice(row, text, field, store, e);
     case CONF_KIND_LISTEN:
         return parse_listen(row, text, field, e);
     case CONF_KIND_ADDRESSES:

@@ -103,6 +103,8 @@ static enum status write_row(struct buf *out, const struct conf_option *row)
     if (st == ST_OK && *row->max)
         st = buf_printf(out, " | %s to %s%s", row->min, row->max,
                         conf_option_has_length(row) ? " characters" : "");
+    else if (st == ST_OK && row->kind == CONF_KIND_CHOICE)
+        st = buf_printf(out, " | %s", row->min);
     else if (st == ST_OK)
         st = append_text(out, " |");
     if (st == ST_OK)
@@ -133,6 +135,8 @@ static enum status write_option(struct buf *out, const struct conf_option *row)
     if (st == ST_OK && *row->max)
         st = buf_printf(out, "; From %s to %s%s.\n", row->min, row->max,
                         conf_option_has_length(row) ? " characters" : "");
+    if (st == ST_OK && row->kind == CONF_KIND_CHOICE)
+        st = buf_printf(out, "; One of %s.\n", row->min);
     if (st == ST_OK && (row->flags & CONF_EXAMPLE) && is_commented(row))
         st = append_text(out, "; Example:\n");
     if (st == ST_OK)

@@ -50,7 +50,7 @@ static enum status check_by(const struct action_by *by, bool needs_why, struct e
     if (strlen(by->why) > ACTION_WHY_MAX)
         return err_set(e, ST_BAD_INPUT, "why has more than %d bytes", ACTION_WHY_MAX);
     if (needs_why && !by->why[0])
-        return err_set(e, ST_BAD_INPUT, "why is missing: say why the event is given up");
+        return err_set(e, ST_BAD_INPUT, "why is missing");
     return ST_OK;
 }
 
@@ -188,4 +188,27 @@ enum status action_discard(struct journal *j, int64_t seq, const struct action_b
 {
     enum status st = check_by(by, true, e);
     return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
+}
+
+static enum status bind_anew(struct journal *j, const struct action_by *by, const char *action,
+                             struct err *e)
+{
+    enum status st = check_by(by, true, e);
+    if (st == ST_OK)
+        st = run(j, "DELETE FROM meta WHERE name = 'kafka_cluster_id'", NULL, 0, NULL, e);
+    return st == ST_OK ? note(j, by, action, journal_id(j), e) : st;
+}
+
+enum status action_rebind(struct journal *j, const struct action_by *by, struct err *e)
+{
+    return bind_anew(j, by, "rebind", e);
+}
+
+enum status action_renew(struct journal *j, const struct action_by *by, struct err *e)
+{
+    char text[IDENT_TEXT_MAX];
+    struct ident id = ident_random();
+    enum status st = bind_anew(j, by, "renew", e);
+    ident_format(&id, text);
+    return st == ST_OK ? journal_set_meta(j, "journal_id", text, e) : st;
 }

@@ -52,4 +52,15 @@ MUST_CHECK enum status action_requeue(struct journal *j, const struct action_req
 MUST_CHECK enum status action_discard(struct journal *j, int64_t seq, const struct action_by *by,
                                       struct err *e);
 
+/*
+ * The cluster that answers at the address may be another one from now on: the next start binds the
+ * cursors to what it finds. by->why must say why.
+ */
+MUST_CHECK enum status action_rebind(struct journal *j, const struct action_by *by, struct err *e);
+/*
+ * action_rebind, and a new journal id: a restored backup gives numbers away a second time, and
+ * under the old id consumers would take its events for those that they have.
+ */
+MUST_CHECK enum status action_renew(struct journal *j, const struct action_by *by, struct err *e);
+
 #endif

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/thread.h"
 #include "journal/journal_internal.h"
 #include "journal/lanes.h"
@@ -548,13 +549,14 @@ enum status journal_maintain(struct journal *j, struct err *e)
     CHECK(!j->open);
     if (j->wal_pages < j->opts.checkpoint_pages)
         return ST_OK;
+    FAILPOINT("journal.checkpoint_due");
     rc = sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &saved);
+    FAILPOINT("journal.checkpointed");
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         return judge(j, db_error(j->db, e, "checkpoint"));
     j->figure_checkpoints++;
     j->figure_wal_unsaved = in_wal - saved;
-    /* Saved in full, the next commit starts the file anew; else try again after as many pages more.
-     */
+    /* Saved in full, the next commit starts the file anew; else again after as many pages more. */
     if (in_wal == saved)
         j->wal_pages = 0;
     return ST_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/checksum.h"
+#include "base/failpoint.h"
 #include "journal/journal.h"
 
 #define BUCKETS 1024
@@ -176,6 +177,7 @@ static enum status insert(struct lanes *l, int64_t source, struct slice topic, i
         st = add(l, &lane, topic, out, e);
     if (st == ST_OK)
         mark_dirty(l, *out);
+    FAILPOINT("journal.lane_made");
     return st;
 }
 

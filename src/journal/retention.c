@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/failpoint.h"
+
 enum statement { STMT_LANE, STMT_FIND, STMT_DELETE, STMT_COUNT };
 
 static const char *const statements[] = {
@@ -108,6 +110,7 @@ static enum status delete_rows(struct retention *r, int64_t last, int64_t *delet
     st = db_run(r->db, s, e);
     if (st == ST_OK)
         *deleted = sqlite3_changes64(r->db);
+    FAILPOINT("journal.pruned");
     return st;
 }
 

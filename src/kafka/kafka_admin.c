@@ -144,6 +144,15 @@ static struct kafka_answer wait_result(rd_kafka_queue_t *queue, int timeout_ms,
     return no_answer(RD_KAFKA_RESP_ERR__TIMED_OUT);
 }
 
+/* Small segments and frequent cleaning keep what a start has to look through short. */
+static void set_compacted(rd_kafka_NewTopic_t *topic)
+{
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    rd_kafka_NewTopic_set_config(topic, "segment.bytes", "16777216");
+    rd_kafka_NewTopic_set_config(topic, "segment.ms", "3600000");
+    rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
+}
+
 struct kafka_answer kafka_admin_make_topic(rd_kafka_t *rk, const struct kafka_admin_topic *topic,
                                            int timeout_ms, const atomic_bool *give_up)
 {
@@ -153,6 +162,8 @@ struct kafka_answer kafka_admin_make_topic(rd_kafka_t *rk, const struct kafka_ad
         topic->name, topic->partitions, topic->replication_factor, text, sizeof text);
     if (!wanted)
         return answer(KAFKA_ANSWER_REFUSED, "the topic cannot be created: %s", text);
+    if (topic->is_compacted)
+        set_compacted(wanted);
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);

@@ -45,6 +45,7 @@ struct kafka_admin_topic {
     const char *name;
     int partitions;         /* -1: the broker's default (needs brokers >= 2.4, rdkafka.h) */
     int replication_factor; /* likewise */
+    bool is_compacted;      /* keeps the newest record of each key, in small segments */
 };
 
 /*

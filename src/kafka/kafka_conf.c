@@ -182,6 +182,28 @@ static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_conf_opts *
     return ST_OK;
 }
 
+/*
+ * What transactions change. A record gives up in time to fail its transaction before the broker
+ * does; a failed transaction leaves nothing, so no gap needs a guarantee.
+ */
+static enum status set_transactional(rd_kafka_conf_t *conf, const struct kafka_conf_opts *opts,
+                                     struct err *e)
+{
+    char timeout[NUM_I64_MAX], delivery[NUM_I64_MAX];
+    if (!opts->transactional_id)
+        return ST_OK;
+    num_format_i64(opts->transaction_timeout_ms, timeout);
+    num_format_i64(opts->transaction_timeout_ms / 3, delivery);
+    const struct kafka_property own[] = {{"transactional.id", opts->transactional_id},
+                                         {"transaction.timeout.ms", timeout},
+                                         {"message.timeout.ms", delivery},
+                                         {"enable.gapless.guarantee", "false"}};
+    enum status st = ST_OK;
+    for (size_t i = 0; i < sizeof own / sizeof own[0] && !st; i++)
+        st = set(conf, own[i].name, own[i].value, e);
+    return st;
+}
+
 enum status kafka_conf_create(rd_kafka_conf_t **out, size_t *max_records,
                               const struct kafka_conf_opts *opts, struct err *e)
 {
@@ -190,6 +212,8 @@ enum status kafka_conf_create(rd_kafka_conf_t **out, size_t *max_records,
     uint64_t records = 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     enum status st = set_all(conf, opts, e);
+    if (!st)
+        st = set_transactional(conf, opts, e);
     if (st)
         goto out_conf;
     if (rd_kafka_conf_get(conf, "bootstrap.servers", NULL, &size) != RD_KAFKA_CONF_OK ||

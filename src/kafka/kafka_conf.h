@@ -40,6 +40,8 @@ void kafka_conf_log_cb(const rd_kafka_t *rk, int level, const char *facility, co
 struct kafka_conf_opts {
     const struct kafka_property *properties;
     size_t property_count;
+    const char *transactional_id; /* NULL: an idempotent producer without transactions */
+    int transaction_timeout_ms;   /* with a transactional id */
     struct kafka_hooks *hooks;
 };
 

@@ -6,6 +6,7 @@
 #include "base/wakeup.h"
 #include "kafka/kafka_conf.h"
 #include "kafka/kafka_inflight.h"
+#include "kafka/kafka_send.h"
 #include "kafka/kafka_verdict.h"
 #include "kafka/kafka_watcher.h"
 
@@ -296,65 +297,28 @@ static enum publisher_topic op_topic(struct publisher *p, const char *topic, con
     return kafka_watcher_topic(kp->watcher, topic, &unused, kp->topic_reason);
 }
 
-static enum status make_headers(const struct publisher_record *rec, rd_kafka_headers_t **out,
-                                struct err *e)
+/* What librdkafka's refusal of a record means for its topic. */
+static void note_refusal(struct kafka_publisher *kp, const struct kafka_record *rec,
+                         rd_kafka_resp_err_t err)
 {
-    *out = NULL;
-    if (rec->header_count == 0)
-        return ST_OK;
-    CHECK(rec->header_count <= PUBLISHER_HEADERS_MAX);
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(rec->header_count);
-    for (size_t i = 0; i < rec->header_count; i++) {
-        const struct publisher_header *h = &rec->headers[i];
-        rd_kafka_resp_err_t err = rd_kafka_header_add(
-            headers, h->name, -1, h->value.ptr ? h->value.ptr : "", (ssize_t)h->value.len);
-        if (err) {
-            rd_kafka_headers_destroy(headers);
-            return err_set_detail(e, ST_BAD_INPUT, err, "header %s: %s", h->name,
-                                  rd_kafka_err2str(err));
-        }
-    }
-    *out = headers;
-    return ST_OK;
-}
-
-/* What producev said of a record that it did not take. */
-static enum status refuse(struct kafka_publisher *kp, const struct kafka_record *rec,
-                          rd_kafka_resp_err_t err, struct err *e)
-{
-    enum status st = ST_AGAIN;
-    const char *reason = rd_kafka_err2str(err);
     enum kafka_verdict v = kafka_verdict_of(err);
-    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        st = ST_FULL;
-    else if (err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        st = ST_TOO_BIG;
-    else if (v == KAFKA_VERDICT_NO_TOPIC || v == KAFKA_VERDICT_DENIED)
-        kafka_watcher_hold(kp->watcher, rec->topic, reason, 0);
-    return err_set_detail(e, st, err, "librdkafka does not take the record: %s", reason);
+    if (err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return;
+    if (v == KAFKA_VERDICT_NO_TOPIC || v == KAFKA_VERDICT_DENIED)
+        kafka_watcher_hold(kp->watcher, rec->topic, rd_kafka_err2str(err), 0);
 }
 
 static enum status hand_over(struct kafka_publisher *kp, const struct publisher_record *rec,
                              const struct kafka_record *kept, struct err *e)
 {
-    rd_kafka_headers_t *headers;
-    enum status st = make_headers(rec, &headers, e);
-    if (st)
-        return st;
+    rd_kafka_resp_err_t why;
     uint32_t slot = kafka_inflight_add(kp->inflight, kept);
-    /* librdkafka copies the bytes. The tags stand without the macros of rdkafka.h, which are no ISO
-     * C. */
-    rd_kafka_resp_err_t err = rd_kafka_producev(
-        kp->client, RD_KAFKA_VTYPE_TOPIC, rec->topic, RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_MSG_F_COPY,
-        RD_KAFKA_VTYPE_KEY, rec->key.ptr, rec->key.len, RD_KAFKA_VTYPE_VALUE, rec->value.ptr,
-        rec->value.len, RD_KAFKA_VTYPE_TIMESTAMP, rec->timestamp.us / 1000, RD_KAFKA_VTYPE_HEADERS,
-        headers, RD_KAFKA_VTYPE_OPAQUE, (void *)(uintptr_t)slot, RD_KAFKA_VTYPE_END);
-    if (!err)
-        return ST_OK;
-    if (headers)
-        rd_kafka_headers_destroy(headers);
-    kafka_inflight_take(kp->inflight, slot);
-    return refuse(kp, kept, err, e);
+    enum status st = kafka_send(kp->client, rec, (void *)(uintptr_t)slot, &why, e);
+    if (st) {
+        kafka_inflight_take(kp->inflight, slot);
+        note_refusal(kp, kept, why);
+    }
+    return st;
 }
 
 static enum status op_produce(struct publisher *p, const struct publisher_record *rec,
@@ -494,7 +458,9 @@ enum status kafka_publisher_create(struct publisher **out, const struct kafka_pu
         st = err_set(e, ST_NO_MEM, "Kafka publisher: out of memory");
         goto out_free;
     }
-    struct kafka_conf_opts conf_opts = {opts->properties, opts->property_count, &kp->hooks};
+    const struct kafka_conf_opts conf_opts = {.properties = opts->properties,
+                                              .property_count = opts->property_count,
+                                              .hooks = &kp->hooks};
     st = kafka_conf_create(&kp->conf, &max_records, &conf_opts, e);
     if (st)
         goto out_log;
@@ -506,8 +472,11 @@ enum status kafka_publisher_create(struct publisher **out, const struct kafka_pu
         st = err_set(e, ST_NO_MEM, "Kafka publisher: out of memory");
         goto out_wake;
     }
-    struct kafka_watcher_opts watcher_opts = {kp->conf, opts->create_topics, opts->partitions,
-                                              opts->replication_factor, &kp->wake};
+    const struct kafka_watcher_opts watcher_opts = {.conf = kp->conf,
+                                                    .create_topics = opts->create_topics,
+                                                    .partitions = opts->partitions,
+                                                    .replication_factor = opts->replication_factor,
+                                                    .wake = &kp->wake};
     st = kafka_watcher_create(&kp->watcher, &watcher_opts, e);
     if (st)
         goto out_inflight;

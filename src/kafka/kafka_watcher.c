@@ -119,11 +119,24 @@ static struct kafka_answer ask(struct kafka_watcher *w, uint32_t index)
     return a;
 }
 
+static bool is_compacted(const struct kafka_watcher *w, const char *name)
+{
+    return w->opts.compacted_topic && strcmp(name, w->opts.compacted_topic) == 0;
+}
+
+static int partitions_of(const struct kafka_watcher *w, uint32_t index)
+{
+    return is_compacted(w, kafka_topics_name(w->topics, index)) ? 1 : w->opts.partitions;
+}
+
 static struct kafka_answer make(struct kafka_watcher *w, uint32_t index)
 {
     rd_kafka_t *rk = w->client;
-    struct kafka_admin_topic wanted = {kafka_topics_name(w->topics, index), w->opts.partitions,
-                                       w->opts.replication_factor};
+    const char *name = kafka_topics_name(w->topics, index);
+    struct kafka_admin_topic wanted = {.name = name,
+                                       .partitions = partitions_of(w, index),
+                                       .replication_factor = w->opts.replication_factor,
+                                       .is_compacted = is_compacted(w, name)};
     lock_give(w->lock);
     struct kafka_answer a = kafka_admin_make_topic(rk, &wanted, MAKE_TOPIC_MS, &w->interrupt);
     if (a.kind == KAFKA_ANSWER_YES)
@@ -145,7 +158,8 @@ static struct kafka_answer make_and_settle(struct kafka_watcher *w, uint32_t ind
         a = ask(w, index);
         if (a.kind == KAFKA_ANSWER_UNREACHABLE || a.kind == KAFKA_ANSWER_REFUSED)
             return a;
-        if (a.kind == KAFKA_ANSWER_YES && a.leaderless == 0 && a.partitions >= w->opts.partitions)
+        if (a.kind == KAFKA_ANSWER_YES && a.leaderless == 0 &&
+            a.partitions >= partitions_of(w, index))
             return a;
         wait_until(w, mono_add_ms(now_mono(), SETTLE_STEP_MS));
     }

@@ -30,9 +30,10 @@ struct kafka_watcher;
 struct kafka_watcher_opts {
     const rd_kafka_conf_t *conf; /* copied for each client; lives as long as the watcher */
     bool create_topics;
-    int partitions;            /* of topics created here; -1: the broker's default */
-    int replication_factor;    /* likewise */
-    const struct wakeup *wake; /* signalled when a topic, the connection or the client changed */
+    int partitions;              /* of topics created here; -1: the broker's default */
+    int replication_factor;      /* likewise */
+    const char *compacted_topic; /* made with one partition and compacted; NULL: none */
+    const struct wakeup *wake;   /* signalled when a topic, the connection or the client changed */
 };
 
 /* Makes the first client and starts the thread. ST_BAD_INPUT: librdkafka refuses the

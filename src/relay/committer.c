@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -141,11 +142,13 @@ static enum status transact(struct committer *c, struct mail *first, struct err 
     if (st != ST_OK)
         return st;
     st = apply_all(c, first, e);
+    FAILPOINT("committer.applied");
     applied = clock_mono(c->opts.clock);
     if (st == ST_OK)
         st = journal_commit(c->opts.journal, e);
     else
         journal_rollback(c->opts.journal);
+    FAILPOINT("committer.committed");
     if (c->commit_seconds) {
         struct mono ended = clock_mono(c->opts.clock);
         metric_observe_ns(c->commit_seconds, mono_diff_ns(ended, began));
@@ -160,6 +163,7 @@ static void answer(struct mail *m, enum status st, const struct err *e)
         /* done() may free the job or post it again. */
         struct mail *next = m->next;
         job_of(m)->done(job_of(m), st, st == ST_OK ? NULL : e);
+        FAILPOINT("committer.answered_one");
         m = next;
     }
 }
@@ -205,6 +209,7 @@ static void run_batch(struct committer *c, struct mail *first, size_t count)
         metric_add(c->batch_rows, (int64_t)count);
     }
     answer(first, st, &e);
+    FAILPOINT("committer.answered_all");
     if (c->opts.on_batch)
         c->opts.on_batch(c->opts.ctx, st == ST_OK && intake);
 }

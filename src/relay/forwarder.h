@@ -18,8 +18,13 @@
  * relay-possible-duplicate; so does a record that came back without certainty. At most
  * JOURNAL_MARK_AHEAD records of a lane are labelled needlessly after a crash.
  *
+ * Exactly once, when the publisher has transactions: each carries a checkpoint with the place of
+ * every lane, and a start goes on from there. The cursor is a copy of it that lags behind. Nothing
+ * is labelled but what an at-least-once process of this journal left behind (clearance.h).
+ *
  * The cursors belong to one Kafka cluster: when another one answers at the address, publishing
- * stops with an alarm, intake goes on.
+ * stops with an alarm, intake goes on. So it does when a younger relay has taken over, and when the
+ * journal is older than the checkpoint.
  *
  * Threads: step, finish and destroy from one thread, the forwarder's; notify from every thread.
  */
@@ -31,6 +36,10 @@
 
 struct forwarder;
 
+/* Records of one transaction, when nobody says otherwise: enough that its fixed cost of some tens
+ * of milliseconds hardly counts, and far from what transaction.timeout.ms allows. */
+#define FORWARDER_TRANSACTION_RECORDS 5000
+
 struct forwarder_opts {
     struct journal_reader *reader;
     struct publisher *publisher;
@@ -39,7 +48,14 @@ struct forwarder_opts {
     size_t lane_in_flight; /* records of one lane between journal and Kafka */
     size_t read_rows_max;  /* rows in one read: bounds the read transaction and the memory */
     size_t read_bytes_max;
-    bool bind_cluster;       /* false for the demo broker, whose id is new at each start */
+    size_t transaction_records_max; /* exactly-once; 0: FORWARDER_TRANSACTION_RECORDS */
+    bool bind_cluster;              /* false for the demo broker, whose id is new at each start */
+    /*
+     * Kafka has confirmed the event; exactly-once, with its transaction committed. On the
+     * forwarder's thread, which it must not keep, inside its step. May be NULL.
+     */
+    void (*on_delivered)(void *arg, int64_t seq);
+    void *on_delivered_arg;
     struct metrics *metrics; /* NULL: none */
 };
 
@@ -58,8 +74,9 @@ bool forwarder_step(struct forwarder *f);
 /* Waits until there is something for step() to do, at most timeout_ms. Not for the simulation. */
 void forwarder_wait(struct forwarder *f, int timeout_ms);
 /*
- * Stops producing and gives what is in the air up to timeout_ms to be reported and settled, so that
- * a clean restart repeats as little as possible. The committer must still be running.
+ * Stops producing, commits what is in an open transaction, and gives what is in the air up to
+ * timeout_ms to be reported and settled, so that a clean restart repeats as little as possible. The
+ * committer must still be running.
  */
 void forwarder_finish(struct forwarder *f, int timeout_ms);
 /* A settlement is under way or due: the simulation drives the committer until this is false. */
@@ -85,7 +102,9 @@ size_t forwarder_view(struct forwarder *f, struct forwarder_lane_view *out, size
 
 struct forwarder_kafka_view {
     bool connected;
-    bool wrong_cluster;
+    bool wrong_cluster;   /* these three stop publishing, not intake */
+    bool fenced;          /* a younger relay uses the transactional.id */
+    bool journal_behind;  /* the journal is older than the checkpoint in Kafka */
     char cluster_id[128]; /* that the cursors belong to; "" until known */
     char state[160];      /* for people */
 };

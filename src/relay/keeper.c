@@ -8,10 +8,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
+#include "relay/trend.h"
 
 /* How often the disk is looked at; a look is two system calls and three pragmas. */
 #define LOOK_MS 1000
+/* The room's trend is taken over twelve of these: long enough that the write-ahead log's going up
+ * and down does not show. */
+#define TREND_STEP_MS 30000
 /* How often a round of retention begins when nothing presses. */
 #define ROUND_MS 10000
 /* Rows of one slice: a few milliseconds of the committer, far above the rows of one commit, so
@@ -32,6 +37,10 @@ struct keeper {
     int64_t round_deleted;
     bool ballast_there;
     uint64_t excess_bytes; /* over retention_bytes */
+    struct lock *lock;     /* protects the next three */
+    struct trend room_trend;
+    int64_t room_bytes;
+    bool has_looked;
     struct metric *free_bytes;
     struct metric *file_bytes;
     struct metric *reusable_bytes;
@@ -125,6 +134,37 @@ static void judge_room(struct keeper *k, uint64_t disk_free, const struct journa
     }
 }
 
+/* With the ballast, or making it and giving it back would look like a trend. */
+static void note_room(struct keeper *k, uint64_t room)
+{
+    uint64_t all = room + (k->ballast_there ? k->opts.ballast_bytes : 0);
+    lock_take(k->lock);
+    trend_note(&k->room_trend, clock_mono(k->opts.clock), (int64_t)all);
+    k->room_bytes = (int64_t)room;
+    k->has_looked = true;
+    lock_give(k->lock);
+}
+
+void keeper_find_outlook(struct keeper *k, struct keeper_outlook *out)
+{
+    struct trend_rate rate = {0};
+    int64_t left;
+    lock_take(k->lock);
+    *out = (struct keeper_outlook){.is_known = k->has_looked,
+                                   .room_bytes = k->room_bytes,
+                                   .floor_bytes = (int64_t)k->opts.floor_bytes,
+                                   .floor_in_s = -1};
+    out->has_rate = trend_find(&k->room_trend, clock_mono(k->opts.clock), &rate);
+    lock_give(k->lock);
+    left = out->room_bytes - out->floor_bytes;
+    /* Zero is written without a sign. */
+    out->shrinks_bytes_per_s = rate.per_second < 0 || rate.per_second > 0 ? -rate.per_second : 0;
+    if (out->floor_bytes && left <= 0)
+        out->floor_in_s = 0;
+    else if (out->floor_bytes && out->shrinks_bytes_per_s >= 1)
+        out->floor_in_s = (int64_t)((double)left / out->shrinks_bytes_per_s);
+}
+
 static enum status look(struct keeper *k, struct journal *j, struct committer *c, struct err *e)
 {
     struct journal_space space;
@@ -132,8 +172,11 @@ static enum status look(struct keeper *k, struct journal *j, struct committer *c
     enum status st = journal_space(j, &space, e);
     if (st != ST_OK)
         return st;
-    if (free_space(k, &disk_free))
+    if (free_space(k, &disk_free)) {
+        /* Before judging, which may make the ballast or give it back. */
+        note_room(k, disk_free + space.free_bytes);
         judge_room(k, disk_free, &space);
+    }
     used = space.file_bytes - space.free_bytes;
     k->excess_bytes =
         k->retention_bytes && used > k->retention_bytes ? used - k->retention_bytes : 0;
@@ -236,6 +279,8 @@ enum status keeper_create(struct keeper **out, const struct keeper_opts *opts, s
     if (!k)
         return err_set(e, ST_NO_MEM, "keeper: out of memory");
     k->opts = *opts;
+    k->lock = lock_create();
+    trend_init(&k->room_trend, TREND_STEP_MS);
     k->retention_ms = opts->retention_ms;
     k->retention_bytes = opts->retention_bytes;
     k->ballast_there = opts->ballast_path && access(opts->ballast_path, F_OK) == 0;
@@ -248,6 +293,9 @@ enum status keeper_create(struct keeper **out, const struct keeper_opts *opts, s
 
 void keeper_destroy(struct keeper *k)
 {
+    if (!k)
+        return;
+    lock_destroy(k->lock);
     free(k);
 }
 

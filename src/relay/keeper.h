@@ -9,11 +9,12 @@
  * Room is what the file system has free plus the pages that the journal's file can reuse. As it
  * shrinks:
  *
- *   plenty ── below the floor ──▶ tight: published events go before their retention is over; the
- * ballast file is given back, so that ▲                          deleting (which needs WAL space)
- * works; intake goes on while this brings room │                             │ still below the
- * floor │                             ▼ └── above it again ◀──── full: intake answers 503,
- * publishing goes on and makes room
+ *   plenty   nothing presses
+ *   tight    below the floor: published events go before their retention is over; the ballast file
+ *            is given back, so that deleting (which needs WAL space) works; intake goes on while
+ *            this brings room
+ *   full     still below the floor after that: intake answers 503, publishing goes on and makes
+ *            room
  *
  * Everything comes back by itself. The ballast is made again when there is room for it above the
  * floor.
@@ -49,6 +50,19 @@ void keeper_destroy(struct keeper *k);
  * of its own. */
 MUST_CHECK enum status keeper_step(struct keeper *k, struct journal *j, struct committer *c,
                                    bool *again, struct err *e);
+
+/* Where the room is heading. */
+struct keeper_outlook {
+    bool is_known;              /* false: the disk was not looked at yet; nothing below is valid */
+    int64_t room_bytes;         /* free in the file system, and in the journal's file */
+    int64_t floor_bytes;        /* 0: there is none */
+    bool has_rate;              /* false: it has not been watched for long enough */
+    double shrinks_bytes_per_s; /* negative: the room grows; with has_rate */
+    int64_t floor_in_s; /* 0: the floor is reached; -1: never at this rate, or without has_rate */
+};
+/* As of the last look, at most a second ago. At the floor published events begin to go early, so
+ * webhooks are refused later than that as long as there are any. Any thread. */
+void keeper_find_outlook(struct keeper *k, struct keeper_outlook *out);
 
 /* Takes over from the next round on. Any thread. */
 void keeper_set_retention(struct keeper *k, int64_t retention_ms, uint64_t retention_bytes);

@@ -22,7 +22,7 @@ struct lane *lane_create(const struct journal_lane *info, size_t in_flight, int6
         return NULL;
     }
     lane->info = *info;
-    lane->cursor = info->cursor;
+    lane->cursor = lane->settled = info->cursor;
     lane->mark = lane->mark_asked = info->mark;
     /* What came in after the start was sent by nobody before. */
     lane->repeat_until = info->mark < start_seq ? info->mark : start_seq;

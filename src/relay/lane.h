@@ -25,13 +25,15 @@ struct lane {
     struct journal_lane info;
     struct lane_ring *ring;
     enum lane_state state;
-    struct mono paused_at;          /* valid in LANE_PAUSED */
-    int64_t cursor;                 /* the floor of reading when the ring is empty */
-    int64_t mark;                   /* committed: records up to it may go */
-    int64_t mark_asked;             /* under way */
-    int64_t repeat_until;           /* rows up to it may have been sent by the process before */
-    bool may_have_rows;             /* a read might find more */
-    char reason[SETTLE_REASON_MAX]; /* why it waits; empty when it does not */
+    struct mono paused_at; /* valid in LANE_PAUSED */
+    int64_t cursor;        /* the floor of reading when the ring is empty */
+    int64_t settled;       /* the cursor that the journal has */
+    int64_t parking;       /* exactly-once: its park and the cursor up to it are on the way */
+    int64_t mark;          /* committed: records up to it may go */
+    int64_t mark_asked;    /* under way */
+    int64_t repeat_until;  /* rows up to it may have been sent by the process before */
+    bool may_have_rows;    /* a read might find more */
+    char reason[SETTLE_REASON_MAX];      /* why it waits; empty when it does not */
     char park_reason[SETTLE_REASON_MAX]; /* why its last entry to park is one */
     struct metric *published;
     struct metric *parked;

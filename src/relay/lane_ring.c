@@ -17,8 +17,11 @@ struct lane_ring {
     uint64_t next;
     uint64_t tail;
     size_t in_air;
-    uint64_t resend_from; /* the first serial that waits again; UINT64_MAX: none */
+    uint64_t resend_from; /* the first serial that waits again; NONE */
+    uint64_t park_from;   /* the first serial to park; NONE */
 };
+
+#define NONE UINT64_MAX
 
 static struct entry *at(const struct lane_ring *r, uint64_t serial)
 {
@@ -39,7 +42,8 @@ struct lane_ring *lane_ring_create(size_t capacity)
         return NULL;
     }
     r->mask = size - 1;
-    r->resend_from = UINT64_MAX;
+    r->resend_from = NONE;
+    r->park_from = NONE;
     return r;
 }
 
@@ -70,26 +74,41 @@ size_t lane_ring_in_air(const struct lane_ring *r)
  * behind it. */
 static void rewind_if_quiet(struct lane_ring *r)
 {
-    if (r->resend_from == UINT64_MAX || r->in_air)
+    if (r->resend_from == NONE || r->in_air)
         return;
     if (r->resend_from < r->next)
         r->next = r->resend_from;
-    r->resend_from = UINT64_MAX;
+    r->resend_from = NONE;
 }
 
 bool lane_ring_has_resend(const struct lane_ring *r)
 {
-    return r->resend_from != UINT64_MAX || r->next < r->tail;
+    return r->resend_from != NONE || r->next < r->tail;
 }
 
 bool lane_ring_must_wait(const struct lane_ring *r)
 {
-    return r->resend_from != UINT64_MAX;
+    return r->resend_from != NONE;
 }
 
 bool lane_ring_is_at_tail(const struct lane_ring *r)
 {
     return r->next == r->tail;
+}
+
+bool lane_ring_is_barred(const struct lane_ring *r)
+{
+    return r->park_from < r->next;
+}
+
+int64_t lane_ring_position(const struct lane_ring *r, int64_t floor)
+{
+    uint64_t end = r->next;
+    if (r->resend_from < end)
+        end = r->resend_from;
+    if (r->park_from < end)
+        end = r->park_from;
+    return end > r->head ? at(r, end - 1)->seq : floor;
 }
 
 int64_t lane_ring_read_after(const struct lane_ring *r, int64_t floor)
@@ -126,6 +145,21 @@ bool lane_ring_is_repeat(const struct lane_ring *r)
     return r->next < r->tail && at(r, r->next)->may_be_there;
 }
 
+static void note_park(struct lane_ring *r, uint64_t serial)
+{
+    if (serial < r->park_from)
+        r->park_from = serial;
+}
+
+/* The head moves past an entry to park. */
+static void find_next_park(struct lane_ring *r)
+{
+    uint64_t serial = r->head + 1;
+    while (serial < r->tail && at(r, serial)->state != LANE_TO_PARK)
+        serial++;
+    r->park_from = serial < r->tail ? serial : NONE;
+}
+
 void lane_ring_step(struct lane_ring *r, enum lane_entry_state state)
 {
     CHECK(r->next < r->tail);
@@ -133,13 +167,15 @@ void lane_ring_step(struct lane_ring *r, enum lane_entry_state state)
     at(r, r->next)->state = state;
     if (state == LANE_SENT)
         r->in_air++;
+    else
+        note_park(r, r->next);
     r->next++;
 }
 
-bool lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_state state)
+int64_t lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_state state)
 {
     if (serial < r->head || serial >= r->tail || at(r, serial)->state != LANE_SENT)
-        return false;
+        return 0;
     if (state == LANE_UNSURE) {
         at(r, serial)->may_be_there = true;
         state = LANE_WAITS;
@@ -148,8 +184,10 @@ bool lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_stat
     r->in_air--;
     if (state == LANE_WAITS && serial < r->resend_from)
         r->resend_from = serial;
+    if (state == LANE_TO_PARK)
+        note_park(r, serial);
     rewind_if_quiet(r);
-    return true;
+    return at(r, serial)->seq;
 }
 
 int64_t lane_ring_advance(struct lane_ring *r, bool (*take_park)(void *arg, int64_t seq), void *arg)
@@ -162,6 +200,8 @@ int64_t lane_ring_advance(struct lane_ring *r, bool (*take_park)(void *arg, int6
         if (entry->state != LANE_DELIVERED && entry->state != LANE_TO_PARK)
             break;
         passed = entry->seq;
+        if (entry->state == LANE_TO_PARK)
+            find_next_park(r);
         r->head++;
     }
     return passed;

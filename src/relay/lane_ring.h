@@ -53,6 +53,15 @@ bool lane_ring_must_wait(const struct lane_ring *r);
 /* True when the next offer may only be a new row. */
 bool lane_ring_is_at_tail(const struct lane_ring *r);
 
+/* True when an entry to park lies before next. In exactly-once mode nothing may be offered beyond
+ * it then, so that no position in Kafka ever passes a park that is not in the journal. */
+bool lane_ring_is_barred(const struct lane_ring *r);
+/*
+ * Exactly-once: the lane's place in a checkpoint, which is the seq of the last entry before which
+ * all were delivered or are in the air; floor when the first is neither.
+ */
+int64_t lane_ring_position(const struct lane_ring *r, int64_t floor);
+
 /* The seq behind which reading goes on: that before next (resend), or of the last entry; floor when
  * the ring is empty. */
 int64_t lane_ring_read_after(const struct lane_ring *r, int64_t floor);
@@ -69,9 +78,9 @@ bool lane_ring_is_repeat(const struct lane_ring *r);
  * it. */
 void lane_ring_step(struct lane_ring *r, enum lane_entry_state state);
 
-/* A report. False: the serial is not in the air (a late report of a lane that was reset), nothing
- * is done. */
-bool lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_state state);
+/* A report. Returns the entry's seq. 0: the serial is not in the air (a late report of a lane that
+ * was reset), nothing is done. */
+int64_t lane_ring_report(struct lane_ring *r, uint64_t serial, enum lane_entry_state state);
 
 /*
  * Moves the head over the finished prefix: delivered entries freely, an entry to park only while

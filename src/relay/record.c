@@ -127,6 +127,11 @@ void record_label_repeat(struct record *r)
     add(r, "relay-possible-duplicate", slice_of("true"));
 }
 
+void record_label_replay(struct record *r, int64_t replay)
+{
+    add(r, "relay-replay", number_text(r, replay));
+}
+
 void record_build(struct record *r, const struct journal_row *row,
                   const struct record_origin *origin, uint64_t tag)
 {

@@ -36,6 +36,10 @@ struct record {
 /* Adds relay-possible-duplicate: true to a record that was built. */
 void record_label_repeat(struct record *r);
 
+/* Adds relay-replay with the replay's number to a record that was built. The other headers stay
+ * what they were at first, relay-origin too. */
+void record_label_replay(struct record *r, int64_t replay);
+
 /* Fills r->out from row; it borrows from row, origin and r. tag is passed through to the report. */
 void record_build(struct record *r, const struct journal_row *row,
                   const struct record_origin *origin, uint64_t tag);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/failpoint.h"
+
 struct park {
     int64_t lane;
     int64_t seq;
@@ -21,6 +23,8 @@ struct sheet {
     struct park parks[SETTLE_PARKS_MAX];
     size_t park_count;
     char cluster_id[128];
+    char delivery[SETTLE_DELIVERY_MAX];
+    struct replays_progress replay; /* id 0: none */
 };
 
 struct settle {
@@ -32,7 +36,9 @@ struct settle {
     _Atomic bool under_way;
     _Atomic bool failed; /* the last one did not commit: `sent` must go again */
     struct mono retry_at;
-    bool marks_to_take; /* `sent` went out and its marks were not taken yet */
+    bool is_to_take; /* `sent` went out and nobody was told yet */
+    void (*on_replay)(void *arg, const struct replays_progress *progress); /* may be NULL */
+    void *replay_arg;
 };
 
 /* How soon a settlement that did not commit (full disk) goes again. */
@@ -40,7 +46,8 @@ struct settle {
 
 static bool is_empty(const struct sheet *s)
 {
-    return !s->lane_count && !s->park_count && !s->cluster_id[0];
+    return !s->lane_count && !s->park_count && !s->cluster_id[0] && !s->delivery[0] &&
+           !s->replay.id;
 }
 
 static void clear(struct sheet *s)
@@ -52,6 +59,8 @@ static void clear(struct sheet *s)
     s->lane_count = 0;
     s->park_count = 0;
     s->cluster_id[0] = 0;
+    s->delivery[0] = 0;
+    s->replay.id = 0;
 }
 
 static enum status apply_lane(const struct sheet *sheet, int64_t lane, struct journal *j,
@@ -60,6 +69,7 @@ static enum status apply_lane(const struct sheet *sheet, int64_t lane, struct jo
     enum status st = ST_OK;
     if (sheet->mark[lane])
         st = journal_set_mark(j, lane, sheet->mark[lane], e);
+    FAILPOINT("settle.applying_lane");
     if (st == ST_OK && sheet->cursor[lane])
         st = journal_set_cursor(j, lane, sheet->cursor[lane], e);
     return st;
@@ -77,6 +87,10 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
         st = apply_lane(sheet, sheet->lanes[i], j, e);
     if (st == ST_OK && sheet->cluster_id[0])
         st = journal_set_meta(j, "kafka_cluster_id", sheet->cluster_id, e);
+    if (st == ST_OK && sheet->delivery[0])
+        st = journal_set_meta(j, "delivery", sheet->delivery, e);
+    if (st == ST_OK && sheet->replay.id)
+        st = replays_progress(j, &sheet->replay, e);
     return st;
 }
 
@@ -85,6 +99,7 @@ static void done(struct commit_job *job, enum status outcome, const struct err *
     struct settle *s = (struct settle *)job;
     (void)e; /* the committer has logged it */
     s->failed = outcome != ST_OK;
+    FAILPOINT("settle.committed");
     s->under_way = false;
     wakeup_signal(s->wakeup);
 }
@@ -142,16 +157,21 @@ void settle_mark(struct settle *s, int64_t lane, int64_t seq)
         sheet->mark[lane] = seq;
 }
 
-void settle_take_marks(struct settle *s, void (*on_mark)(void *arg, int64_t lane, int64_t seq),
-                       void *arg)
+void settle_take(struct settle *s, const struct settle_listener *listener)
 {
     const struct sheet *sheet = s->sent;
-    if (!s->marks_to_take || s->under_way || s->failed)
+    if (!s->is_to_take || s->under_way || s->failed)
         return;
-    for (size_t i = 0; i < sheet->lane_count; i++)
-        if (sheet->mark[sheet->lanes[i]])
-            on_mark(arg, sheet->lanes[i], sheet->mark[sheet->lanes[i]]);
-    s->marks_to_take = false;
+    for (size_t i = 0; i < sheet->lane_count; i++) {
+        int64_t lane = sheet->lanes[i];
+        listener->on_lane(listener->arg, lane, sheet->cursor[lane], sheet->mark[lane]);
+    }
+    if (sheet->delivery[0])
+        listener->on_delivery(listener->arg);
+    if (sheet->replay.id && s->on_replay)
+        s->on_replay(s->replay_arg, &sheet->replay);
+    s->is_to_take = false;
+    FAILPOINT("settle.marks_taken");
 }
 
 bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason)
@@ -171,13 +191,35 @@ void settle_cluster(struct settle *s, const char *cluster_id)
     snprintf(s->gathering->cluster_id, sizeof s->gathering->cluster_id, "%s", cluster_id);
 }
 
+void settle_delivery(struct settle *s, const char *delivery)
+{
+    snprintf(s->gathering->delivery, sizeof s->gathering->delivery, "%s", delivery);
+}
+
+bool settle_replay(struct settle *s, const struct replays_progress *progress)
+{
+    struct replays_progress *waiting = &s->gathering->replay;
+    if (waiting->id && waiting->id != progress->id)
+        return false;
+    *waiting = *progress;
+    return true;
+}
+
+void settle_listen_replay(struct settle *s,
+                          void (*on_replay)(void *arg, const struct replays_progress *progress),
+                          void *arg)
+{
+    s->on_replay = on_replay;
+    s->replay_arg = arg;
+}
+
 void settle_submit(struct settle *s, struct mono now)
 {
     if (s->under_way || (s->failed && now.ns < s->retry_at.ns))
         return;
-    /* It may have ended since the marks were looked for: they come first, the wake-up brings the
-     * next turn. */
-    if (!s->failed && s->marks_to_take)
+    /* It may have ended since its end was looked for: what it says comes first, the wake-up brings
+     * the next turn. */
+    if (!s->failed && s->is_to_take)
         return;
     if (!s->failed) {
         struct sheet *through = s->sent;
@@ -188,9 +230,10 @@ void settle_submit(struct settle *s, struct mono now)
         s->gathering = through;
     }
     s->retry_at = mono_add_ms(now, RETRY_MS);
-    s->marks_to_take = true;
+    s->is_to_take = true;
     s->failed = false;
     s->under_way = true;
+    FAILPOINT("settle.submitting");
     if (committer_submit(s->committer, &s->job) != ST_OK) {
         /* A full mailbox empties, a closed one ends the process: the sheet stays and goes with a
          * later call. */

@@ -12,10 +12,12 @@
  */
 
 #include "base/wakeup.h"
+#include "journal/replays.h"
 #include "relay/committer.h"
 
-#define SETTLE_PARKS_MAX  256 /* parked events in one settlement; more wait for the next */
-#define SETTLE_REASON_MAX 160
+#define SETTLE_PARKS_MAX    256 /* parked events in one settlement; more wait for the next */
+#define SETTLE_REASON_MAX   160
+#define SETTLE_DELIVERY_MAX 32
 
 struct settle;
 
@@ -33,16 +35,32 @@ bool settle_park(struct settle *s, int64_t lane, int64_t seq, const char *reason
 void settle_mark(struct settle *s, int64_t lane, int64_t seq);
 /* Kafka's cluster id, to be kept. */
 void settle_cluster(struct settle *s, const char *cluster_id);
+/* How records are sent from now on (clearance.h), to be kept; less than SETTLE_DELIVERY_MAX bytes.
+ */
+void settle_delivery(struct settle *s, const char *delivery);
+/* How far a replay is; the latest counts. False: that of another replay waits to be written. */
+bool settle_replay(struct settle *s, const struct replays_progress *progress);
 
-/* Hands over what gathered, unless one is under way, marks wait to be taken, there is nothing, or
+/* Hands over what gathered, unless one is under way, one waits to be taken, there is nothing, or
  * one failed just now. Never blocks. */
 void settle_submit(struct settle *s, struct mono now);
+/* Who wants to know what is committed. */
+struct settle_listener {
+    /* Of one lane; 0: it was not in this settlement. */
+    void (*on_lane)(void *arg, int64_t lane, int64_t cursor, int64_t mark);
+    void (*on_delivery)(void *arg);
+    void *arg;
+};
 /*
- * After a settlement committed, once: calls on_mark for each mark in it. Until then nothing may be
- * produced beyond the mark before.
+ * After a settlement committed, once: tells what was in it. Until then nothing may be produced
+ * beyond the mark before, and no park counts as made.
  */
-void settle_take_marks(struct settle *s, void (*on_mark)(void *arg, int64_t lane, int64_t seq),
-                       void *arg);
+void settle_take(struct settle *s, const struct settle_listener *listener);
+/* settle_take() also calls on_replay for the progress of a replay that is committed. NULL: nobody
+ * listens. */
+void settle_listen_replay(struct settle *s,
+                          void (*on_replay)(void *arg, const struct replays_progress *progress),
+                          void *arg);
 /* Whether a settlement is under way, or one waits to be. */
 bool settle_is_pending(const struct settle *s);
 bool settle_is_under_way(const struct settle *s);

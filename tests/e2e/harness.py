@@ -6,7 +6,7 @@ log lines, its exit codes, its journal file after it has ended, and records that
 Kafka. They link none of its code.
 
 Environment, set by ctest: RELAY_BIN, LOADGEN_BIN, RELAY_SOURCE_DIR. With RELAY_E2E_KEEP=1 the
-temporary directories stay.
+temporary directories stay, with RELAY_LONG=1 the scripts that have one run their long tier.
 
 Nothing stays behind: a child process dies with the test (PR_SET_PDEATHSIG), and a guard process
 cleans up what cannot be a child (guard()), also when the test is killed.
@@ -14,6 +14,7 @@ cleans up what cannot be a child (guard()), also when the test is killed.
 import atexit
 import collections
 import ctypes
+import functools
 import http.client
 import json
 import os
@@ -38,6 +39,9 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 TOKEN = "e2e-token-0123456789"
+
+
+IS_LONG = os.environ.get("RELAY_LONG", "0") == "1"  # the long tier of a script that has two
 
 
 def setting(name):
@@ -248,6 +252,7 @@ class Relay:
 
     def __init__(self, directory, bootstrap=None, demo=False, options=None, env=None):
         """options: {section: {key: value}}, over a configuration that works."""
+        self.program = RELAY_BIN
         self.directory = directory
         self.conf_path = os.path.join(directory, "relay.conf")
         self.journal_path = os.path.join(directory, "relay.db")
@@ -280,7 +285,7 @@ class Relay:
 
     def command(self, subcommand="serve"):
         demo = ["--demo"] if self.demo else []
-        return [RELAY_BIN, subcommand, "-c", self.conf_path, *demo]
+        return [self.program, subcommand, "-c", self.conf_path, *demo]
 
     def launch(self):
         """Starts the process without waiting for anything."""
@@ -328,6 +333,18 @@ class Relay:
             raise Timeout(f"the relay does not end; its log:\n{self.log_tail()}") from None
         self.process = None
         return code
+
+    def wait_killed(self, timeout_s=PATIENCE_S):
+        """Until a SIGKILL that this test did not send has ended the process. Returns within a moment of it."""
+        fd = os.pidfd_open(self.process.pid)
+        try:
+            ended, _, _ = select.select([fd], [], [], timeout_s)
+        finally:
+            os.close(fd)
+        if not ended:
+            raise Timeout(f"nothing kills the relay; its log:\n{self.log_tail()}")
+        code = self.wait_exit()
+        assert code == -signal.SIGKILL, f"the relay ended with {code}:\n{self.log_tail()}"
 
     def end(self):
         """Whatever its state: for clean-up."""
@@ -465,6 +482,15 @@ def run_relay(*args, env=None):
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@functools.cache
+def has_exactly_once():
+    """Whether this build knows [kafka] delivery = exactly_once; the tests of that mode are skipped where it does not."""
+    with tempfile.TemporaryDirectory(prefix="relay-e2e-") as directory:
+        options = {"kafka": {"delivery": "exactly_once"}}
+        relay = Relay(directory, "127.0.0.1:9", options=options)
+        return run_relay("check", "-c", relay.conf_path)[0] == 0
 
 
 # ---- load ----

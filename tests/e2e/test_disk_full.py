@@ -140,7 +140,11 @@ class Floor(DiskFull):
         self.relay.wait_event("keeper.disk_full")
         self.assertEqual(self.state(), FULL)
         self.assertEqual(self.relay.readyz(), 503)
+        refused = self.relay.metric("relay_intake_total", status="unavailable")
         self.assertEqual(self.deliver(), 503)
+        self.assertEqual(
+            self.relay.metric("relay_intake_total", status="unavailable"), refused + 1
+        )
         self.assertGreater(self.relay.metric("relay_disk_free_bytes"), 0)
 
     def check_plenty(self):

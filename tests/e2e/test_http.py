@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The intake listener and the command line as a sender and an operator see them; Kafka stays away all the time."""
 import base64
+import contextlib
 import os
 import socket
 import unittest
@@ -49,6 +50,22 @@ def converse(port, data, half_close=False):
         return received
 
 
+@contextlib.contextmanager
+def counted(relay, name, count, **labels):
+    """What happens inside moves this metric by exactly so many."""
+    before = relay.scrape().sum(name, **labels)
+    yield
+    harness.wait_until(
+        lambda: relay.scrape().sum(name, **labels) >= before + count, f"{name} {labels} counts {count}"
+    )
+    moved = relay.scrape().sum(name, **labels) - before
+    assert moved == count, f"{name} {labels} has counted {moved}, not {count}"
+
+
+def refused(relay, reason, count=1):
+    return counted(relay, "relay_http_refused_total", count, reason=reason)
+
+
 class OneRelay(unittest.TestCase):
     """A relay for each test that needs its own, without Kafka."""
 
@@ -90,7 +107,9 @@ class Intake(unittest.TestCase):
         self.assert_stored(self.relay.post(event("right", mark=BODY_MARK)))
         self.assert_unauthorized(self.relay.post(event("none"), token=None))
         for wrong in ("wrong-token-0000000000", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "x" * 4000):
-            with self.subTest(wrong[:30]):
+            with self.subTest(wrong[:30]), counted(
+                self.relay, "relay_intake_unauthorized_total", 1, source="gladly"
+            ):
                 self.assert_unauthorized(self.relay.post(event("wrong"), token=wrong))
 
     def test_two_tokens_are_refused_although_both_are_right(self):
@@ -130,11 +149,11 @@ class Intake(unittest.TestCase):
 
     def test_an_unknown_path_is_404_and_a_wrong_method_405(self):
         for path in ("/", "/nothing", "/gladly/", "/GLADLY", "/%67ladly", "/metrics"):
-            with self.subTest(path):
+            with self.subTest(path), refused(self.relay, "not_found"):
                 answer = self.relay.post(event("path"), path=path)
                 self.assertEqual((answer.status, answer.json), (404, {"error": "not_found"}))
         for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"):
-            with self.subTest(method):
+            with self.subTest(method), refused(self.relay, "method"):
                 body = b"{}" if method in ("PUT", "PATCH") else None
                 answer = request(self.relay.port, method, "/gladly", body, [("x-api-key", TOKEN)])
                 self.assertEqual((answer.status, answer.headers["allow"]), (405, "POST"))
@@ -156,17 +175,20 @@ class Intake(unittest.TestCase):
         for declared in (BODY_MAX + 1, 10**12):
             head = f"POST /gladly HTTP/1.1\r\nHost: x\r\nx-api-key: {TOKEN}\r\n"
             head += f"content-type: application/json\r\nContent-Length: {declared}\r\n\r\n"
-            answer = converse(self.relay.port, head.encode())
+            with refused(self.relay, "body_size"):
+                answer = converse(self.relay.port, head.encode())
             self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:200])
         self.relay.wait_event("intake.body_over_limit", level="error")
 
     def test_a_body_of_the_limit_is_answered_200_and_parked(self):
-        answer = self.relay.post(padded(BODY_MAX))
+        with counted(self.relay, "relay_intake_oversize_total", 1, source="gladly"):
+            answer = self.relay.post(padded(BODY_MAX))
         seq = self.assert_stored(answer)
         parked = self.relay.wait_event("intake.parked", seq=seq)
         self.assertEqual(parked["bytes"], str(BODY_MAX))
         self.assertIn("message.max.bytes", parked["reason"])
-        again = self.relay.post(padded(BODY_MAX))
+        with counted(self.relay, "relay_intake_total", 1, source="gladly", status="duplicate"):
+            again = self.relay.post(padded(BODY_MAX))
         self.assertEqual(self.assert_stored(again, "duplicate"), seq)
 
     def test_a_large_body_that_is_no_event_is_quarantined(self):
@@ -189,7 +211,8 @@ class Intake(unittest.TestCase):
         for variant in variants:
             with self.subTest(variant):
                 raw, content_type, headers = variant
-                answer = self.relay.post(raw, headers, content_type=content_type)
+                with counted(self.relay, "relay_intake_total", 1, status="quarantined"):
+                    answer = self.relay.post(raw, headers, content_type=content_type)
                 seq = self.assert_stored(answer, "quarantined")
                 self.assertTrue(self.relay.wait_event("intake.parked", seq=seq)["reason"])
 
@@ -214,8 +237,23 @@ class Intake(unittest.TestCase):
     def test_an_ambiguous_length_is_refused(self):
         head = f"POST /gladly HTTP/1.1\r\nHost: x\r\nx-api-key: {TOKEN}\r\nContent-Length: 2\r\n"
         for second in ("Content-Length: 3", "Transfer-Encoding: chunked"):
-            answer = converse(self.relay.port, f"{head}{second}\r\n\r\n{{}}".encode())
+            with refused(self.relay, "framing"):
+                answer = converse(self.relay.port, f"{head}{second}\r\n\r\n{{}}".encode())
             self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
+
+    def test_too_many_and_too_large_headers_are_431(self):
+        for headers in ("x: y\r\n" * 70, "x: " + "y" * 9000 + "\r\n"):
+            with refused(self.relay, "headers"):
+                answer = converse(
+                    self.relay.port, f"GET /gladly HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
+                )
+            self.assertTrue(answer.startswith(b"HTTP/1.1 431 "), answer)
+
+    def test_the_same_id_with_other_bytes_is_stored_and_counted(self):
+        self.assert_stored(self.relay.post(event("conflict", n=1)))
+        with counted(self.relay, "relay_intake_conflicting_ids_total", 1, source="gladly"):
+            self.assert_stored(self.relay.post(event("conflict", n=2)))
+        self.relay.wait_event("intake.conflicting_id", id="conflict")
 
     def test_the_metrics_are_on_the_other_listener(self):
         before = self.relay.scrape()
@@ -263,7 +301,9 @@ class Credentials(OneRelay):
 
     def test_an_address_that_guesses_is_slowed_down_and_the_right_token_still_counts(self):
         relay = self.make_relay({"http": {"auth_failures_max": 3}}).start()
-        answers = [relay.post(event("guess"), token=f"guess-number-{i}") for i in range(5)]
+        with refused(relay, "throttled", 2):
+            answers = [relay.post(event("guess"), token=f"guess-number-{i}") for i in range(5)]
+        self.assertEqual(relay.scrape().sum("relay_intake_unauthorized_total"), 5)
         self.assertEqual([answer.status for answer in answers], [401, 401, 401, 429, 429])
         self.assertEqual(answers[3].headers["retry-after"], "60")
         self.assertEqual(relay.post(event("right")).status, 200)

@@ -25,6 +25,11 @@ class KafkaAbsent(unittest.TestCase):
         with harness.Stopwatch("start of the relay"):
             self.relay.start()
 
+    def ask(self, *words, code=0, says=""):
+        got, out, err = harness.run_relay(*words, "-c", self.relay.conf_path)
+        self.assertEqual(got, code, out + err)
+        self.assertIn(says, out + err)
+
     def start_load(self):
         """Without retries: an answer that is not 2xx, or a broken connection, fails the test."""
         self.load = harness.Loadgen(self.directory, self.relay, *LOAD)
@@ -109,7 +114,8 @@ class KafkaAbsent(unittest.TestCase):
                          "gladly")
         self.assertEqual(self.relay.stop(), 0)
 
-    def test_another_cluster_at_the_address_gets_nothing(self):
+    def move_to_another_cluster(self):
+        """One event is published; then the address is another cluster's, and the next event stays."""
         self.start_relay()
         event = {"id": "first", "type": "CONTACT/STARTED"}
         self.assertEqual(self.relay.post(event).status, 200)
@@ -125,12 +131,34 @@ class KafkaAbsent(unittest.TestCase):
         self.assertEqual(harness.request(self.relay.port, "GET", "/readyz").status, 200)
         self.assertEqual(self.relay.stop(), 0)
         self.assertEqual(other.topics(), {})
+        return other
 
+    def test_another_cluster_at_the_address_gets_nothing(self):
+        self.move_to_another_cluster()
         self.relay.options["kafka"]["bootstrap.servers"] = self.kafka.bootstrap
         self.relay.write_conf()
         self.relay.start()
         records = self.kafka.consume("gladly.contact", 2)
         self.assertEqual({header(record, "ce_id") for record in records}, {"first", "second"})
+        self.assertEqual(self.relay.stop(), 0)
+
+    def test_a_journal_that_an_operator_binds_anew_goes_on_at_the_other_cluster(self):
+        other = self.move_to_another_cluster()
+        self.ask("journal", "rebind", code=1, says="why is missing")
+        self.ask("journal", "rebind", "--why", "we moved")
+        self.relay.start()
+        (second,) = other.consume("gladly.contact", 1)
+        self.assertEqual(header(second, "ce_id"), "second")
+        self.ask("journal", "rebind", "--why", "it runs", code=1)
+        self.ask("actions", says="we moved")
+        self.assertEqual(self.relay.stop(), 0)
+
+        self.ask("journal", "renew", "--why", "restored")
+        self.relay.start()
+        self.assertEqual(self.relay.post({"id": "third", "type": "CONTACT/STARTED"}).status, 200)
+        third = other.consume("gladly.contact", 2)[1]
+        self.assertEqual(header(third, "ce_id"), "third")
+        self.assertNotEqual(header(third, "relay-journal"), header(second, "relay-journal"))
         self.assertEqual(self.relay.stop(), 0)
 
 

@@ -304,6 +304,28 @@ class Checker(unittest.TestCase):
         self.records.append(self.repeated(5)._replace(is_labelled=False))
         self.assertEqual(self.kinds(), {"unlabelled"})
 
+    def test_exactly_once_a_faultless_feed_passes(self):
+        self.assertEqual(feed_check.check(self.ledger, self.records, exactly_once=True).kinds(), set())
+
+    def test_exactly_once_a_repetition_is_found_labelled_or_not(self):
+        for is_labelled in (True, False):
+            again = self.repeated(5)._replace(is_labelled=is_labelled)
+            verdict = feed_check.check(self.ledger, self.records + [again], exactly_once=True)
+            self.assertEqual(verdict.kinds(), {"repeated"})
+            self.assertEqual(verdict.duplicates, 1)
+
+    def test_exactly_once_a_repetition_out_of_order_or_with_other_bytes_is_found(self):
+        again = self.repeated(5, value=b"other", partition=3)
+        kinds = feed_check.check(self.ledger, self.records + [again], exactly_once=True).kinds()
+        self.assertEqual(kinds, {"repeated", "changed"})
+
+    def test_exactly_once_finds_what_is_found_otherwise(self):
+        lost = self.records[:3] + self.records[4:]
+        kinds = feed_check.check(self.ledger, lost, exactly_once=True).kinds()
+        self.assertEqual(kinds, {"missing", "hole", "intake order"})
+        kinds = feed_check.check(self.ledger, swapped(self.records), exactly_once=True).kinds()
+        self.assertEqual(kinds, {"order"})
+
     def test_a_body_that_is_another_event_is_found(self):
         self.records[5] = self.records[5]._replace(is_intact=False)
         self.assertEqual(self.kinds(), {"broken"})

@@ -98,6 +98,7 @@ class Pausing(Operated):
         load.wait_answered(2 * RATE)
         self.assertEqual(self.kafka.end_offsets(), held)
         self.check_paused_status()
+        self.check_outlook()
 
         self.ask("resume", "all")
         self.assertIn("all is not paused", self.ask("resume", "all", code=FAILED))
@@ -123,6 +124,21 @@ class Pausing(Operated):
         self.assertIn("broker upgrade", text)
         self.assertIn(f"gladly-relay resume all -c {self.relay.conf_path}", text)
         self.assertLessEqual(len(text.splitlines()), 24, text)
+
+    def check_outlook(self):
+        """Where it is heading: growth of the backlog, and when the floor is reached; figures are not judged."""
+        self.wait_status(lambda s: s["lanes"]["growth"], "the growth of the backlog is known")
+        status = self.status()
+        self.assertRegex(status["lanes"]["growth"]["events_per_s"], r"^-?\d+\.\d$")
+        self.assertGreaterEqual(status["lanes"]["growth"]["over_s"], 10)
+        disk = status["disk"]
+        floors = ("unknown", "not_at_this_rate", "ahead", "reached")
+        self.assertIn(disk["floor"], floors)
+        self.assertEqual(disk["floor_in_s"] is not None, disk["floor"] == "ahead")
+        self.assertGreater(int(disk["room_bytes"]), 0)
+        text = self.ask("status", code=FAILED)
+        self.assertRegex(text, r"backlog \d+ \([+-]\d+\.\d/s\)")
+        self.assertRegex(text, r"floor in \S+ at this rate|floor not at this rate|rate not known yet")
 
     def check_feed(self, load):
         topics = [topic for topic in self.kafka.topics() if topic.startswith("load.")]

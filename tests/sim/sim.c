@@ -11,19 +11,26 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/ident.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "sim/sim_memory.h"
 #include "sim/sim_random.h"
 #include "sim/sim_schedule.h"
+
+/* Processes at once: no machine that runs this has more to give. */
+#define JOBS_MAX 64
 
 struct options {
     uint64_t seeds;
     uint64_t first;
     uint64_t steps;
+    uint64_t jobs;
     enum sim_plant plant;
+    enum sim_delivery delivery;
     bool verbose;
     bool twice;
 };
@@ -38,9 +45,10 @@ static struct {
 static void print_again(FILE *out)
 {
     const struct options *o = now.options;
-    fprintf(out, "again: sim --first %llu --seeds 1 --steps %llu --plant %s --verbose\n",
+    fprintf(out,
+            "again: sim --first %llu --seeds 1 --steps %llu --plant %s --delivery %s --verbose\n",
             (unsigned long long)now.seed, (unsigned long long)o->steps,
-            sim_plant_info(o->plant)->name);
+            sim_plant_info(o->plant)->name, sim_schedule_delivery[o->delivery]);
 }
 
 static void on_abort(int number)
@@ -61,37 +69,62 @@ static bool parse_number(const char *text, uint64_t *out)
     return false;
 }
 
+static bool parse_delivery(const char *text, enum sim_delivery *out)
+{
+    int i = 0;
+    while (i < SIM_DELIVERIES && strcmp(text, sim_schedule_delivery[i]) != 0)
+        i++;
+    *out = (enum sim_delivery)i;
+    return i < SIM_DELIVERIES;
+}
+
+static bool parse_option(int c, const char *text, struct options *o)
+{
+    switch (c) {
+    case 'n':
+        return parse_number(text, &o->seeds);
+    case 'f':
+        return parse_number(text, &o->first);
+    case 'k':
+        return parse_number(text, &o->steps);
+    case 'j':
+        return parse_number(text, &o->jobs) && o->jobs >= 1 && o->jobs <= JOBS_MAX;
+    case 'p':
+        o->plant = sim_plant_find(text);
+        return o->plant != SIM_PLANT_COUNT;
+    case 'd':
+        return parse_delivery(text, &o->delivery);
+    case 'v':
+        o->verbose = true;
+        return true;
+    case 't':
+        o->twice = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option names[] = {
         {"seeds", required_argument, NULL, 'n'},
         {"first", required_argument, NULL, 'f'},
         {"steps", required_argument, NULL, 'k'},
+        {"jobs", required_argument, NULL, 'j'},
         {"plant", required_argument, NULL, 'p'},
+        {"delivery", required_argument, NULL, 'd'},
         {"verbose", no_argument, NULL, 'v'},
         {"twice", no_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     int c;
     bool good = true;
-    while (good && (c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        if (c == 'n')
-            good = parse_number(optarg, &o->seeds);
-        else if (c == 'f')
-            good = parse_number(optarg, &o->first);
-        else if (c == 'k')
-            good = parse_number(optarg, &o->steps);
-        else if (c == 'p')
-            good = (o->plant = sim_plant_find(optarg)) != SIM_PLANT_COUNT;
-        else if (c == 'v')
-            o->verbose = true;
-        else if (c == 't')
-            o->twice = true;
-        else
-            good = false;
-    }
+    while (good && (c = getopt_long(argc, argv, "", names, NULL)) != -1)
+        good = parse_option(c, optarg, o);
     if (!good || optind != argc)
-        fprintf(stderr, "usage: sim [--seeds N] [--first S] [--steps K] [--plant BUG] [--twice] "
+        fprintf(stderr, "usage: sim [--seeds N] [--first S] [--steps K] [--jobs J] [--plant BUG] "
+                        "[--delivery any|at_least_once|exactly_once|changing] [--twice] "
                         "[--verbose]\n");
     return good && optind == argc;
 }
@@ -106,7 +139,7 @@ static void set_up(void)
     /* One thread: no locks; nobody reads the statistics. */
     CHECK(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
     CHECK(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
-    /* A life opens three connections: their small allocations must not be what takes the time. */
+    sim_memory_install();
     CHECK(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 512, 400) == SQLITE_OK);
     mallopt(M_MMAP_THRESHOLD, 64 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
@@ -147,7 +180,7 @@ static int run_all(const struct options *o, struct sim_schedule *schedule, struc
     now.options = o;
     now.trace = trace;
     for (uint64_t i = 0; i < o->seeds; i++) {
-        const struct sim_run run = {o->first + i, (unsigned)o->steps, o->plant};
+        const struct sim_run run = {o->first + i, (unsigned)o->steps, o->plant, o->delivery};
         uint64_t first_hash;
         now.seed = run.seed;
         if (!sim_schedule_run(schedule, &run))
@@ -169,19 +202,62 @@ static int run_all(const struct options *o, struct sim_schedule *schedule, struc
     return 1;
 }
 
-int main(int argc, char **argv)
+static int run_share(const struct options *o)
 {
-    struct options o = {.seeds = 1000, .first = 1, .steps = 150};
     struct sim_trace *trace;
     struct sim_schedule *schedule;
     int code;
-    if (!parse_options(argc, argv, &o))
-        return 2;
     set_up();
-    trace = sim_trace_create(o.verbose);
+    trace = sim_trace_create(o->verbose);
     schedule = sim_schedule_create(trace);
-    code = run_all(&o, schedule, trace);
+    code = run_all(o, schedule, trace);
     sim_schedule_destroy(schedule);
     sim_trace_destroy(trace);
     return code;
+}
+
+/* The share of one of the jobs: seeds in a row. */
+static struct options share_of(const struct options *o, uint64_t job)
+{
+    struct options share = *o;
+    uint64_t begin = o->seeds * job / o->jobs, end = o->seeds * (job + 1) / o->jobs;
+    share.first = o->first + begin;
+    share.seeds = end - begin;
+    return share;
+}
+
+/* One finding is enough: the others are ended then. */
+static int run_jobs(const struct options *o)
+{
+    pid_t jobs[JOBS_MAX];
+    int code = 0, status;
+    for (uint64_t i = 0; i < o->jobs; i++) {
+        const struct options share = share_of(o, i);
+        jobs[i] = fork();
+        CHECK(jobs[i] >= 0);
+        if (jobs[i] == 0)
+            exit(run_share(&share));
+    }
+    for (uint64_t left = o->jobs; left > 0; left--) {
+        pid_t ended = wait(&status);
+        CHECK(ended > 0);
+        for (uint64_t i = 0; i < o->jobs; i++)
+            if (jobs[i] == ended)
+                jobs[i] = 0;
+        if (code || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+            continue;
+        code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        for (uint64_t i = 0; i < o->jobs; i++)
+            if (jobs[i])
+                kill(jobs[i], SIGTERM);
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.seeds = 1000, .first = 1, .steps = 150, .jobs = 1};
+    if (!parse_options(argc, argv, &o))
+        return 2;
+    return o.jobs > 1 ? run_jobs(&o) : run_share(&o);
 }

@@ -139,6 +139,8 @@ static void on_parked(const struct sim_check *c, sqlite3_stmt *s)
     if (row->content->topic >= 0 && row->content->kind == SIM_PLAIN)
         sim_trace_fail(c->trace, "P2", "seq %lld is parked though Kafka would take it",
                        (long long)seq);
+    else if (row->in_kafka && sim_truth_is_once(c->truth))
+        sim_trace_fail(c->trace, "once", "seq %lld is parked and in Kafka", (long long)seq);
 }
 
 static void check_rows(const struct sim_check *c)

@@ -22,6 +22,11 @@ enum sim_plant {
     SIM_PLANT_BROKEN_CHAIN,           /* relay-prev-seq names the wrong event */
     SIM_PLANT_DELETED_ROW,            /* a restart deletes the newest unpublished row */
     SIM_PLANT_LOST_REPORT,            /* a delivery report never comes: the lane stands still */
+    SIM_PLANT_CHECKPOINT_OUTSIDE,     /* the checkpoint is written when the commit is asked for */
+    SIM_PLANT_CHECKPOINT_IGNORED,     /* a start goes on from the local cursors */
+    SIM_PLANT_SUCCESS_BEFORE_COMMIT,  /* a commit under way is reported as done */
+    SIM_PLANT_PARK_PASSED,            /* a checkpoint passes a park that the journal has not */
+    SIM_PLANT_ZOMBIE_NOT_FENCED,      /* a dead process's commit counts after the next began */
     SIM_PLANT_COUNT,
 };
 

@@ -30,6 +30,7 @@ struct sim_schedule {
     bool fault_armed;  /* since the process last started well */
     bool sync_doubted; /* a sync failed: the page cache may hold what the disk does not */
     bool full;         /* the disk is bounded */
+    bool is_healing;
 };
 
 static unsigned below(struct sim_schedule *s, unsigned n)
@@ -75,12 +76,15 @@ static void act_commit(struct sim_schedule *s)
 
 static void act_forward(struct sim_schedule *s)
 {
-    sim_world_forward(s->world);
+    /* The thread comes back at once as long as there is more; here not always. */
+    for (unsigned n = 1 + below(s, 4); n > 0 && sim_world_forward(s->world); n--)
+        continue;
 }
 
 static void act_tick(struct sim_schedule *s)
 {
-    sim_kafka_tick(s->kafka);
+    for (unsigned n = 1 + below(s, 3); n > 0; n--)
+        sim_kafka_tick(s->kafka);
 }
 
 static void act_clock(struct sim_schedule *s)
@@ -129,6 +133,12 @@ static void act_fail_all(struct sim_schedule *s)
 {
     sim_trace_note(s->trace, "the producer fails for good");
     sim_kafka_fail_all(s->kafka);
+}
+
+static void act_fence(struct sim_schedule *s)
+{
+    sim_trace_note(s->trace, "another relay takes over");
+    sim_kafka_fence(s->kafka);
 }
 
 static void act_deny(struct sim_schedule *s)
@@ -247,6 +257,7 @@ enum action {
     ACTION_CRASH_LATER,
     ACTION_PAUSE,
     ACTION_STOP,
+    ACTION_FENCE,
     ACTIONS
 };
 
@@ -264,6 +275,7 @@ static const struct {
     [ACTION_FAULT] = {act_fault, 2, true},       [ACTION_FULL] = {act_full, 3, true},
     [ACTION_CRASH] = {act_crash, 2, true},       [ACTION_CRASH_LATER] = {act_crash_later, 3, true},
     [ACTION_PAUSE] = {act_pause, 3, true},       [ACTION_STOP] = {act_stop, 1, true},
+    [ACTION_FENCE] = {act_fence, 1, true},
 };
 _Static_assert(ACTIONS <= 32, "struct sim_schedule has a weight for each");
 
@@ -345,6 +357,12 @@ static void keep_alive(struct sim_schedule *s)
             else
                 sim_world_exit(s->world);
         }
+        /* Somebody sees the alarm. */
+        if (sim_world_is_running(s->world) && sim_kafka_is_fenced(s->kafka) &&
+            (s->is_healing || chance(s, 10))) {
+            sim_trace_note(s->trace, "an operator ends the fenced process");
+            sim_world_stop(s->world);
+        }
         if (sim_world_is_running(s->world))
             return;
         start(s);
@@ -352,6 +370,20 @@ static void keep_alive(struct sim_schedule *s)
 }
 
 /* ---- one schedule ---- */
+
+const char *const sim_schedule_delivery[SIM_DELIVERIES] = {"any", "at_least_once", "exactly_once",
+                                                           "changing"};
+
+/* Of a hundred starts, how many are exactly-once. */
+static unsigned draw_delivery(struct sim_schedule *s)
+{
+    static const unsigned percent[SIM_DELIVERIES] = {
+        [SIM_AT_LEAST_ONCE] = 0, [SIM_EXACTLY_ONCE] = 100, [SIM_CHANGING] = 50};
+    unsigned draw = below(s, 20);
+    if (s->run.delivery != SIM_ANY)
+        return percent[s->run.delivery];
+    return draw < 9 ? 0 : draw < 18 ? 100 : 50;
+}
 
 static void draw_setup(struct sim_schedule *s, struct sim_setup *setup)
 {
@@ -368,12 +400,15 @@ static void draw_setup(struct sim_schedule *s, struct sim_setup *setup)
         .rows_max = chance(s, 30) ? 1 + below(s, 4) : 64,
         .lane_in_flight = small[below(s, 6)],
         .read_rows_max = small[below(s, 6)],
+        .transaction_records_max = small[below(s, 6)],
     };
+    setup->once_percent = draw_delivery(s);
     s->window_ms = setup->window_ms;
 }
 
 static void heal(struct sim_schedule *s)
 {
+    s->is_healing = true;
     disarm(s);
     sim_trace_note(s->trace, "everything heals");
     if (s->full)
@@ -408,12 +443,13 @@ bool sim_schedule_run(struct sim_schedule *s, const struct sim_run *run)
     s->fault_armed = false;
     s->sync_doubted = false;
     s->full = false;
+    s->is_healing = false;
     sim_random_seed(run->seed);
     sim_trace_begin(s->trace);
     draw_mood(s);
     draw_setup(s, &setup);
     sim_contents_begin(s->contents);
-    sim_truth_begin(s->truth, setup.window_ms);
+    sim_truth_begin(s->truth, setup.window_ms, setup.once_percent == 100);
     sim_kafka_begin(s->kafka, run->plant);
     sim_world_begin(s->world, &env, &setup);
     keep_alive(s);

@@ -5,6 +5,7 @@
 
 struct sim_truth {
     struct sim_trace *trace;
+    bool once;
     int64_t window_ms;
     bool window_short;
     bool io_seen; /* the living process has said that an outcome is unknown */
@@ -36,8 +37,14 @@ void sim_truth_destroy(struct sim_truth *t)
     free(t);
 }
 
-void sim_truth_begin(struct sim_truth *t, int64_t window_ms)
+bool sim_truth_is_once(const struct sim_truth *t)
 {
+    return t->once;
+}
+
+void sim_truth_begin(struct sim_truth *t, int64_t window_ms, bool once)
+{
+    t->once = once;
     /* Rows beyond last_seq are written before they are read. */
     memset(t->lane_last, 0, sizeof t->lane_last);
     memset(t->key_last, 0, sizeof t->key_last);
@@ -374,7 +381,9 @@ void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled)
     int64_t *last;
     CHECK(row);
     content = row->content;
-    if (row->in_kafka && !labelled)
+    if (row->in_kafka && t->once)
+        sim_trace_fail(t->trace, "once", "consumers see seq %lld twice", (long long)seq);
+    else if (row->in_kafka && !labelled)
         sim_trace_fail(t->trace, "P9", "seq %lld is in the log twice and not labelled",
                        (long long)seq);
     if (row->in_kafka)
@@ -394,4 +403,29 @@ void sim_truth_reported(struct sim_truth *t, int64_t seq)
     struct sim_row *row = sim_truth_row(t, seq);
     CHECK(row);
     row->delivered_in_life = true;
+}
+
+/* Whether the rows from prev (not it) up to before seq are all explained: parked, so not here. */
+static bool is_explained(struct sim_truth *t, int64_t seq)
+{
+    const struct sim_row *row = sim_truth_row(t, seq);
+    while (row->prev) {
+        row = sim_truth_row(t, row->prev);
+        if (!row)
+            return false;
+        if (row->in_kafka)
+            return true;
+        if (!row->parked)
+            return false;
+    }
+    return true;
+}
+
+void sim_truth_check_chains(struct sim_truth *t)
+{
+    for (int64_t seq = 1; seq <= t->last_seq; seq++) {
+        const struct sim_row *row = sim_truth_row(t, seq);
+        if (row && row->in_kafka && !is_explained(t, seq))
+            sim_trace_fail(t->trace, "P11", "the chain before seq %lld has a hole", (long long)seq);
+    }
 }

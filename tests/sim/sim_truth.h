@@ -57,8 +57,10 @@ struct sim_truth;
 
 struct sim_truth *sim_truth_create(struct sim_trace *trace);
 void sim_truth_destroy(struct sim_truth *t);
-/* Forgets everything; window_ms is the relay's. */
-void sim_truth_begin(struct sim_truth *t, int64_t window_ms);
+/* Forgets everything; window_ms is the relay's. once: consumers may see no event twice, labelled or
+ * not. */
+void sim_truth_begin(struct sim_truth *t, int64_t window_ms, bool once);
+bool sim_truth_is_once(const struct sim_truth *t);
 
 /* ---- the senders ---- */
 
@@ -113,9 +115,12 @@ bool sim_truth_has_lane(const struct sim_truth *t);
  */
 int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
                            const char *journal_id);
-/* The record of this row is in the log now; labelled: as a possible duplicate. */
+/* A consumer that reads committed records can see the one of this row from now on; labelled: as a
+ * possible duplicate. */
 void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled);
 /* The relay has heard that it is. */
 void sim_truth_reported(struct sim_truth *t, int64_t seq);
+/* Reads the logs as a consumer does and follows relay-prev-seq (promise P11). */
+void sim_truth_check_chains(struct sim_truth *t);
 
 #endif

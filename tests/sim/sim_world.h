@@ -29,6 +29,8 @@ struct sim_setup {
     size_t rows_max;
     size_t lane_in_flight;
     size_t read_rows_max;
+    size_t transaction_records_max;
+    unsigned once_percent; /* of the starts that are exactly-once */
 };
 
 struct sim_world_env {
@@ -66,7 +68,8 @@ void sim_world_exit(struct sim_world *w);
 
 void sim_world_submit(struct sim_world *w, const struct sim_content *content);
 void sim_world_commit(struct sim_world *w);
-void sim_world_forward(struct sim_world *w);
+/* True when the forwarder wants its next step at once. */
+bool sim_world_forward(struct sim_world *w);
 void sim_world_advance(struct sim_world *w, int64_t ms);
 /* An operator pauses or resumes a scope of sim_truth.h. False: the committer did not take it. */
 bool sim_world_pause(struct sim_world *w, int scope, bool pause);

@@ -253,6 +253,79 @@ static void deletes_the_oldest_published_events_over_the_size(void **state)
     assert_true(left < 4000);
 }
 
+static void tells_when_the_floor_will_be_reached_at_this_rate(void **state)
+{
+    struct world *w = *state;
+    struct keeper_outlook outlook;
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_false(outlook.is_known);
+    pass(w, 2);
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_true(outlook.is_known);
+    assert_false(outlook.has_rate);
+    assert_int_equal(outlook.floor_in_s, -1);
+    /* The ballast comes and goes without being taken for a trend. */
+    w->disk_free -= MIB;
+    pass(w, 120);
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_true(outlook.has_rate);
+    assert_int_equal(outlook.floor_in_s, -1);
+    for (int i = 0; i < 400; i++) {
+        w->disk_free -= MIB;
+        pass(w, 1);
+    }
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_in_range((int64_t)outlook.shrinks_bytes_per_s, MIB - MIB / 100, MIB + MIB / 100);
+    assert_in_range(outlook.floor_in_s, 350, 380);
+    /* It stands still, then it grows. */
+    pass(w, 400);
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_true(outlook.has_rate);
+    assert_int_equal(outlook.floor_in_s, -1);
+    w->disk_free = 10 * MIB;
+    pass(w, 3);
+    keeper_find_outlook(w->keeper, &outlook);
+    assert_int_equal(outlook.floor_in_s, 0);
+}
+
+/* What operators are alarmed by: see the table of faults in src/api/METRICS.md. */
+static int64_t figure(struct world *w, const char *name)
+{
+    struct buf text;
+    const char *at;
+    int64_t value;
+    buf_init(&text, 1 << 20);
+    assert_int_equal(metrics_render(w->metrics, &text), ST_OK);
+    assert_int_equal(buf_append(&text, "", 1), ST_OK);
+    at = strstr(text.ptr, name);
+    while (at && at > text.ptr && (at[-1] != '\n' || at[strlen(name)] != ' '))
+        at = strstr(at + 1, name);
+    assert_non_null(at);
+    value = strtoll(at + strlen(name), NULL, 10);
+    buf_fini(&text);
+    return value;
+}
+
+static void the_metrics_follow_the_disk(void **state)
+{
+    struct world *w = *state;
+    pass(w, 1);
+    assert_int_equal(figure(w, "relay_disk_state"), 0);
+    assert_int_equal(figure(w, "relay_disk_free_bytes"), 1024 * MIB);
+    add(w, "a", 2000, true);
+    add(w, "b", 100, false);
+    w->disk_free = 100 * MIB;
+    pass(w, 1);
+    assert_int_equal(figure(w, "relay_disk_state"), 1);
+    pass(w, 5);
+    assert_int_equal(figure(w, "relay_disk_state"), 2);
+    assert_int_equal(figure(w, "relay_pruned_total"), 2000);
+    assert_int_equal(figure(w, "relay_disk_free_bytes"), 100 * MIB);
+    w->disk_free = 600 * MIB;
+    pass(w, 2);
+    assert_int_equal(figure(w, "relay_disk_state"), 0);
+}
+
 int main(void)
 {
     struct err e;
@@ -271,6 +344,9 @@ int main(void)
             refuses_deliveries_when_nothing_more_can_be_deleted_and_recovers, setup, teardown),
         cmocka_unit_test_setup_teardown(deletes_the_oldest_published_events_over_the_size, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(tells_when_the_floor_will_be_reached_at_this_rate, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_metrics_follow_the_disk, setup, teardown),
     };
     log_set_level(LOG_ERROR);
     if (ident_init(&e) != ST_OK)

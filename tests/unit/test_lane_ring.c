@@ -57,6 +57,22 @@ static void model_rewind(struct rig *r)
             r->next = i;
 }
 
+static size_t find_state(const struct rig *r, size_t from, size_t to, enum lane_entry_state state)
+{
+    size_t i = from;
+    while (i < to && r->entries[i].state != state)
+        i++;
+    return i;
+}
+
+/* The entries before it are in Kafka or on their way, in order. */
+static int64_t model_position(const struct rig *r)
+{
+    size_t end = find_state(r, r->head, r->next, LANE_WAITS);
+    end = find_state(r, r->head, end, LANE_TO_PARK);
+    return end > r->head ? r->entries[end - 1].seq : r->passed;
+}
+
 static void compare(const struct rig *r)
 {
     int64_t after = r->passed;
@@ -71,6 +87,9 @@ static void compare(const struct rig *r)
     assert_int_equal(lane_ring_has_resend(r->ring), model_must_wait(r) || r->next < r->tail);
     assert_int_equal(lane_ring_is_at_tail(r->ring), r->next == r->tail);
     assert_int_equal(lane_ring_read_after(r->ring, r->passed), after);
+    assert_int_equal(lane_ring_is_barred(r->ring),
+                     find_state(r, r->head, r->next, LANE_TO_PARK) < r->next);
+    assert_int_equal(lane_ring_position(r->ring, r->passed), model_position(r));
 }
 
 /* The next row of the lane; now and then the one that was next is gone from the journal. */
@@ -128,12 +147,12 @@ static void report_one(struct rig *r)
     skip = sim_rng_below(&r->rng, (unsigned)in_air);
     while (r->entries[i].state != LANE_SENT || skip-- > 0)
         i++;
-    assert_true(lane_ring_report(r->ring, r->entries[i].serial, outcome));
+    assert_int_equal(lane_ring_report(r->ring, r->entries[i].serial, outcome), r->entries[i].seq);
     r->entries[i].may_be_there |= outcome == LANE_UNSURE;
     r->entries[i].state = outcome == LANE_UNSURE ? LANE_WAITS : outcome;
     model_rewind(r);
     /* A second report of it finds nothing in the air. */
-    assert_false(lane_ring_report(r->ring, r->entries[i].serial, LANE_DELIVERED));
+    assert_int_equal(lane_ring_report(r->ring, r->entries[i].serial, LANE_DELIVERED), 0);
 }
 
 static bool take_park(void *arg, int64_t seq)
@@ -206,10 +225,10 @@ static void waits_for_the_rest_before_it_sends_again(void **state)
     struct lane_ring *ring = lane_ring_create(8);
     uint64_t serial, first = send(ring, 10), second = send(ring, 11);
     (void)state;
-    assert_true(lane_ring_report(ring, first, LANE_WAITS));
+    assert_int_equal(lane_ring_report(ring, first, LANE_WAITS), 10);
     assert_true(lane_ring_must_wait(ring));
     assert_int_equal(lane_ring_read_after(ring, 0), 11);
-    assert_true(lane_ring_report(ring, second, LANE_DELIVERED));
+    assert_int_equal(lane_ring_report(ring, second, LANE_DELIVERED), 11);
     assert_false(lane_ring_must_wait(ring));
     assert_int_equal(lane_ring_read_after(ring, 0), 9);
     assert_true(lane_ring_offer(ring, 10, &serial));
@@ -217,6 +236,54 @@ static void waits_for_the_rest_before_it_sends_again(void **state)
     /* What Kafka has is stepped over. */
     assert_false(lane_ring_offer(ring, 11, &serial));
     assert_true(lane_ring_is_at_tail(ring));
+    lane_ring_destroy(ring);
+}
+
+static bool take_always(void *arg, int64_t seq)
+{
+    *(int64_t *)arg = seq;
+    return true;
+}
+
+static void an_entry_to_park_ends_the_position_and_bars_what_is_behind_it(void **state)
+{
+    struct lane_ring *ring = lane_ring_create(8);
+    uint64_t serial, first = send(ring, 10), second;
+    int64_t parked = 0;
+    (void)state;
+    assert_int_equal(lane_ring_position(ring, 9), 10);
+    assert_true(lane_ring_offer(ring, 11, &serial));
+    assert_false(lane_ring_is_barred(ring));
+    lane_ring_step(ring, LANE_TO_PARK);
+    assert_true(lane_ring_is_barred(ring));
+    assert_int_equal(lane_ring_position(ring, 9), 10);
+    assert_int_equal(lane_ring_report(ring, first, LANE_DELIVERED), 10);
+    assert_int_equal(lane_ring_advance(ring, take_always, &parked), 11);
+    assert_int_equal(parked, 11);
+    assert_false(lane_ring_is_barred(ring));
+    assert_int_equal(lane_ring_position(ring, 11), 11);
+    second = send(ring, 12);
+    assert_int_equal(lane_ring_position(ring, 11), 12);
+    assert_int_equal(lane_ring_report(ring, second, LANE_TO_PARK), 12);
+    assert_int_equal(lane_ring_position(ring, 11), 11);
+    lane_ring_destroy(ring);
+}
+
+static void what_stands_before_a_rejected_entry_goes_again_and_what_is_behind_it_waits(void **state)
+{
+    struct lane_ring *ring = lane_ring_create(8);
+    uint64_t serial, sent[3] = {send(ring, 10), send(ring, 11), send(ring, 12)};
+    (void)state;
+    lane_ring_report(ring, sent[0], LANE_WAITS);
+    lane_ring_report(ring, sent[1], LANE_TO_PARK);
+    lane_ring_report(ring, sent[2], LANE_WAITS);
+    assert_false(lane_ring_is_barred(ring));
+    assert_int_equal(lane_ring_position(ring, 9), 9);
+    assert_true(lane_ring_offer(ring, 10, &serial));
+    lane_ring_step(ring, LANE_SENT);
+    assert_false(lane_ring_offer(ring, 11, &serial));
+    assert_true(lane_ring_is_barred(ring));
+    assert_int_equal(lane_ring_position(ring, 9), 10);
     lane_ring_destroy(ring);
 }
 
@@ -234,6 +301,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behaves_like_the_naive_model),
         cmocka_unit_test(waits_for_the_rest_before_it_sends_again),
+        cmocka_unit_test(an_entry_to_park_ends_the_position_and_bars_what_is_behind_it),
+        cmocka_unit_test(
+            what_stands_before_a_rejected_entry_goes_again_and_what_is_behind_it_waits),
         cmocka_unit_test(rounds_its_capacity_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "base/wakeup.h"
 #include "http/http_client.h"
 #include "journal/journal.h"
+#include "journal/replays.h"
 #include "json/json_value.h"
 
 #define OPERATE    "operate-token-0123456789"
@@ -190,7 +191,11 @@ static struct ask working(const struct admin_route *route, char path[128])
                  hole + 5);
     else
         snprintf(path, 128, "%s", route->path);
-    if (strstr(route->path, "requeue"))
+    if (strcmp(route->path, "/v1/replays") == 0 && strcmp(route->method, "POST") == 0)
+        a.body = "{\"who\":\"me\",\"why\":\"test\",\"selection\":{}}";
+    else if (strstr(route->path, "/v1/replays/") && strcmp(route->method, "POST") == 0)
+        a.body = "{\"who\":\"me\",\"why\":\"test\"}";
+    else if (strstr(route->path, "requeue"))
         a.body = "{\"who\":\"me\",\"topic\":\"x.y\"}";
     else if (discards)
         a.body = "{\"who\":\"me\",\"why\":\"test\"}";
@@ -274,6 +279,8 @@ static void a_reload_takes_tokens_away(void **state)
     world_free(&w);
 }
 
+#define REPLAY(selection, more) "{\"who\":\"me\",\"why\":\"w\",\"selection\":" selection more "}"
+
 static void refuses_what_is_malformed(void **state)
 {
     static const struct {
@@ -310,6 +317,22 @@ static void refuses_what_is_malformed(void **state)
         {{"POST", "/v1/parked/77/requeue", NULL, "{\"who\":\"me\",\"topic\":\"a\"}"}, 404},
         {{"POST", "/v1/parked/1/discard", NULL, "{\"who\":\"me\"}"}, 400},
         {{"POST", "/v1/parked/1/discard", NULL, "{\"who\":\"me\",\"why\":\"\"}"}, 400},
+        {{"DELETE", "/v1/replays", NULL, NULL}, 405},
+        {{"GET", "/v1/replays?limit=1001", NULL, NULL}, 400},
+        {{"GET", "/v1/replays/7", NULL, NULL}, 404},
+        {{"POST", "/v1/replays/7/cancel", NULL, "{\"who\":\"me\",\"why\":\"w\"}"}, 404},
+        {{"POST", "/v1/replays", NULL, "{\"who\":\"me\",\"why\":\"w\"}"}, 400},
+        {{"POST", "/v1/replays", NULL, "{\"who\":\"me\",\"selection\":{}}"}, 400},
+        {{"POST", "/v1/replays", NULL, "{\"why\":\"w\",\"selection\":{}}"}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{\"typ\":\"A\"}", "")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{\"type\":\"\"}", "")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{\"source\":\"nobody\"}", "")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{\"since\":\"today\"}", "")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"topic\":\"a b\"")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"rate\":\"1000001\"")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"rate\":\"-1\"")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"after\":\"1\"")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"dryrun\":true")}, 400},
     };
     struct world w;
     (void)state;
@@ -395,6 +418,74 @@ static void a_parked_event_is_settled_once_and_the_deed_is_kept(void **state)
     world_free(&w);
 }
 
+static void a_replay_is_counted_started_and_ended(void **state)
+{
+    struct ask dry = {"POST", "/v1/replays", NULL, REPLAY("{}", ",\"dry_run\":true")};
+    struct ask start = {"POST", "/v1/replays", NULL, REPLAY("{\"key\":\"k\"}", ",\"rate\":\"7\"")};
+    struct ask pause = {"POST", "/v1/replays/1/pause", NULL, "{\"who\":\"me\"}"};
+    struct ask resume = {"POST", "/v1/replays/1/resume", NULL, "{\"who\":\"me\"}"};
+    struct ask cancel = {"POST", "/v1/replays/1/cancel", NULL, "{\"who\":\"me\",\"why\":\"no\"}"};
+    struct ask requeue = {"POST", "/v1/parked/1/requeue", NULL,
+                          "{\"who\":\"me\",\"topic\":\"x.y\"}"};
+    struct json_value *root;
+    struct buf out;
+    struct err e;
+    struct world w;
+    (void)state;
+    world_make(&w, false, ADMIN_DOOR_SOCKET);
+    world_run(&w);
+    assert_int_equal(ask(&w, &requeue, NULL), 200);
+    buf_init(&out, 1 << 20);
+    assert_int_equal(ask(&w, &dry, &out), 200);
+    assert_int_equal(json_parse(buf_slice(&out), 1 << 20, &root, &e), ST_OK);
+    buf_fini(&out);
+    expect_text(json_first(json_get(root, "topics")), "topic", "x.y");
+    expect_text(json_first(json_get(root, "topics")), "events", "1");
+    expect_text(json_first(json_get(root, "topics")), "bytes", "3");
+    expect_text(root, "last", "3");
+    assert_int_equal(json_kind(json_get(root, "complete")), JSON_TRUE);
+    json_destroy(root);
+    root = ask_json(&w, "/v1/replays");
+    assert_int_equal(json_count(json_get(root, "replays")), 0);
+    json_destroy(root);
+
+    assert_int_equal(ask(&w, &start, NULL), 200);
+    assert_int_equal(ask(&w, &start, NULL), 200);
+    root = ask_json(&w, "/v1/replays");
+    assert_int_equal(json_count(json_get(root, "replays")), 2);
+    expect_text(json_first(json_get(root, "replays")), "reason", "replay 1 goes first");
+    json_destroy(root);
+    assert_int_equal(ask(&w, &resume, NULL), 409);
+    assert_int_equal(ask(&w, &pause, NULL), 200);
+    root = ask_json(&w, "/v1/replays/1");
+    expect_text(root, "state", "paused");
+    expect_text(root, "rate", "7");
+    expect_text(root, "last", "3");
+    expect_text(json_get(root, "selection"), "key", "k");
+    json_destroy(root);
+    assert_int_equal(ask(&w, &resume, NULL), 200);
+    assert_int_equal(ask(&w, &cancel, NULL), 200);
+    assert_int_equal(ask(&w, &cancel, NULL), 409);
+    root = ask_json(&w, "/v1/actions");
+    expect_text(json_first(json_get(root, "actions")), "action", "replay cancel");
+    expect_text(json_first(json_get(root, "actions")), "target", "replay:1");
+    json_destroy(root);
+    world_free(&w);
+}
+
+static void only_so_many_replays_can_be_open(void **state)
+{
+    struct ask start = {"POST", "/v1/replays", NULL, REPLAY("{}", "")};
+    struct world w;
+    (void)state;
+    world_make(&w, false, ADMIN_DOOR_SOCKET);
+    world_run(&w);
+    for (int i = 0; i < REPLAYS_OPEN_MAX; i++)
+        assert_int_equal(ask(&w, &start, NULL), 200);
+    assert_int_equal(ask(&w, &start, NULL), 409);
+    world_free(&w);
+}
+
 static void status_says_what_is_wrong_and_what_helps(void **state)
 {
     struct ask pause = {"POST", "/v1/pause", NULL,
@@ -464,6 +555,8 @@ int main(void)
         cmocka_unit_test(refuses_what_is_malformed),
         cmocka_unit_test(refuses_a_body_over_its_routes_bound),
         cmocka_unit_test(a_parked_event_is_settled_once_and_the_deed_is_kept),
+        cmocka_unit_test(a_replay_is_counted_started_and_ended),
+        cmocka_unit_test(only_so_many_replays_can_be_open),
         cmocka_unit_test(status_says_what_is_wrong_and_what_helps),
         cmocka_unit_test(a_change_is_not_answered_when_nobody_commits),
         cmocka_unit_test(decodes_a_query),

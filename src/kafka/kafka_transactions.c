@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/kafka_transactions.h"
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "kafka/kafka_send.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The longest wait inside one call, and so the delay of a stop. */
+#define SLICE_MS 1000
+
+enum work {
+    WORK_NONE,
+    WORK_RECOVER,
+    WORK_COMMIT,
+};
+
+struct kafka_transactions {
+    struct kafka_transactions_opts opts;
+    struct thread *thread;
+    struct wakeup todo;
+    _Atomic bool is_stopping;
+    struct lock *lock; /* hands work over and back: the fields below belong to whoever's turn it is
+                        */
+    enum work work;    /* under the lock; WORK_NONE: the publisher's turn */
+    bool is_done;      /* under the lock: not taken yet */
+
+    rd_kafka_t *client;
+    enum kafka_transactions_end end;
+    char why[384];
+    struct kafka_checkpoint found;
+    uint64_t generation; /* of this process; 0 until its first recovery */
+    char *scratch;
+};
+
+/* ---- the calls ---- */
+
+typedef rd_kafka_error_t *call_fn(rd_kafka_t *client, int timeout_ms);
+
+static void fail(struct kafka_transactions *t, enum kafka_transactions_end end, const char *what,
+                 const char *why)
+{
+    t->end = end;
+    snprintf(t->why, sizeof t->why, "%s: %.320s", what, why);
+}
+
+/* Repeats what is worth it. False: t->end says how it failed. */
+static bool call(struct kafka_transactions *t, call_fn *fn, const char *what)
+{
+    struct mono until = mono_add_ms(clock_mono(clock_system()), KAFKA_TRANSACTIONS_BOUND_MS);
+    while (true) {
+        rd_kafka_error_t *err = fn(t->client, SLICE_MS);
+        if (!err)
+            return true;
+        bool is_again = rd_kafka_error_is_retriable(err) && !t->is_stopping &&
+                        mono_diff_ns(clock_mono(clock_system()), until) < 0;
+        if (!is_again)
+            fail(t, KAFKA_TRANSACTIONS_FAILED, what, rd_kafka_error_string(err));
+        rd_kafka_error_destroy(err);
+        if (!is_again)
+            return false;
+    }
+}
+
+static rd_kafka_error_t *begin(rd_kafka_t *client, int timeout_ms)
+{
+    (void)timeout_ms;
+    return rd_kafka_begin_transaction(client);
+}
+
+/* ---- recovering ---- */
+
+static bool read_back(struct kafka_transactions *t)
+{
+    struct err e;
+    enum status st = kafka_checkpoint_read(&t->opts.checkpoint, &t->found, &e);
+    if (st != ST_OK)
+        fail(t, st == ST_DENIED ? KAFKA_TRANSACTIONS_FENCED : KAFKA_TRANSACTIONS_FAILED,
+             "reading the checkpoint back", e.text);
+    return st == ST_OK;
+}
+
+/* The checkpoint once more, under this generation. */
+static bool mark(struct kafka_transactions *t)
+{
+    struct kafka_checkpoint own = t->found;
+    struct err e;
+    own.generation = t->generation;
+    snprintf(own.journal, sizeof own.journal, "%s", t->opts.checkpoint.journal_id);
+    if (!call(t, begin, "begin_transaction"))
+        return false;
+    if (kafka_transactions_add(t->client, t->opts.checkpoint.topic, &own, t->scratch, &e) !=
+        ST_OK) {
+        fail(t, KAFKA_TRANSACTIONS_FAILED, "checkpoint", e.text);
+        return false;
+    }
+    return call(t, rd_kafka_commit_transaction, "commit_transaction");
+}
+
+static void recover(struct kafka_transactions *t)
+{
+    if (!call(t, rd_kafka_init_transactions, "init_transactions") || !read_back(t))
+        return;
+    if (t->generation && t->found.generation > t->generation) {
+        fail(t, KAFKA_TRANSACTIONS_FENCED, "fenced",
+             "another relay with this journal's transactional id has taken over");
+        return;
+    }
+    if (!t->generation)
+        t->generation = t->found.generation + 1;
+    if (!mark(t))
+        return;
+    t->found.generation = t->generation;
+    snprintf(t->found.journal, sizeof t->found.journal, "%s", t->opts.checkpoint.journal_id);
+    log_info("kafka.recovered", LOG_I("generation", (int64_t)t->generation),
+             LOG_I("number", (int64_t)t->found.number),
+             LOG_I("positions", (int64_t)t->found.count));
+}
+
+enum status kafka_transactions_add(rd_kafka_t *client, const char *topic,
+                                   const struct kafka_checkpoint *c, char *scratch, struct err *e)
+{
+    rd_kafka_resp_err_t why;
+    const struct publisher_record record = {.topic = topic,
+                                            .key = slice_of(c->journal),
+                                            .value = kafka_checkpoint_format(c, scratch),
+                                            .timestamp = clock_wall(clock_system())};
+    return kafka_send(client, &record, (void *)KAFKA_TRANSACTIONS_NO_SLOT, &why, e);
+}
+
+/* ---- the thread ---- */
+
+static void run(void *arg)
+{
+    struct kafka_transactions *t = arg;
+    struct pollfd pfd = {.fd = t->todo.fd, .events = POLLIN};
+    while (!t->is_stopping) {
+        poll(&pfd, 1, -1);
+        wakeup_clear(&t->todo);
+        lock_take(t->lock);
+        enum work work = t->work;
+        lock_give(t->lock);
+        if (work == WORK_NONE || t->is_stopping)
+            continue;
+        t->end = KAFKA_TRANSACTIONS_DONE;
+        if (work == WORK_RECOVER)
+            recover(t);
+        else
+            call(t, rd_kafka_commit_transaction, "commit_transaction");
+        lock_take(t->lock);
+        t->work = WORK_NONE;
+        t->is_done = true;
+        lock_give(t->lock);
+        wakeup_signal(t->opts.wake);
+    }
+}
+
+static void start(struct kafka_transactions *t, rd_kafka_t *client, enum work work)
+{
+    lock_take(t->lock);
+    CHECK(t->work == WORK_NONE && !t->is_done);
+    t->client = client;
+    t->work = work;
+    lock_give(t->lock);
+    wakeup_signal(&t->todo);
+}
+
+void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client)
+{
+    start(t, client, WORK_RECOVER);
+}
+
+void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client)
+{
+    start(t, client, WORK_COMMIT);
+}
+
+bool kafka_transactions_take(struct kafka_transactions *t, enum kafka_transactions_end *end,
+                             const char **why)
+{
+    lock_take(t->lock);
+    bool is_done = t->is_done;
+    t->is_done = false;
+    lock_give(t->lock);
+    *end = t->end;
+    *why = t->why;
+    return is_done;
+}
+
+const struct kafka_checkpoint *kafka_transactions_found(const struct kafka_transactions *t)
+{
+    return &t->found;
+}
+
+enum status kafka_transactions_create(struct kafka_transactions **out,
+                                      const struct kafka_transactions_opts *opts, struct err *e)
+{
+    struct kafka_transactions *t = calloc(1, sizeof *t);
+    enum status st;
+    if (!t)
+        return err_set(e, ST_NO_MEM, "Kafka transactions: out of memory");
+    t->opts = *opts;
+    t->todo.fd = -1;
+    t->lock = lock_create();
+    t->scratch = malloc(KAFKA_CHECKPOINT_TEXT_MAX);
+    st = t->scratch ? kafka_checkpoint_init(&t->found, e)
+                    : err_set(e, ST_NO_MEM, "Kafka transactions: out of memory");
+    if (st == ST_OK)
+        st = wakeup_init(&t->todo, e);
+    if (st == ST_OK)
+        st = thread_start(&t->thread, "transactions", run, t, e);
+    if (st != ST_OK) {
+        kafka_transactions_destroy(t);
+        return st;
+    }
+    *out = t;
+    return ST_OK;
+}
+
+void kafka_transactions_destroy(struct kafka_transactions *t)
+{
+    if (!t)
+        return;
+    t->is_stopping = true;
+    if (t->thread) {
+        wakeup_signal(&t->todo);
+        thread_join(t->thread);
+    }
+    wakeup_fini(&t->todo);
+    lock_destroy(t->lock);
+    kafka_checkpoint_fini(&t->found);
+    free(t->scratch);
+    free(t);
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three brokers, replication 3, min.insync.replicas 2, in both modes of delivery: what one of them does harms nothing.
+
+The leader of partitions is killed under load, records flow on by the other two, and it comes back; the same with the
+leader that is also transaction coordinator (exactly-once; the transaction topic has one partition). A topic whose only
+replica was on the dead broker holds back only its own lane, the others flow, and it is drained after the return.
+The verdict is that of proofs.py, whose control is shown over what was really read.
+"""
+import functools
+import unittest
+
+import broker
+import harness
+import proofs
+
+NODES = 3
+TRANSACTIONS = "__transaction_state"
+
+
+@functools.cache
+def kafka():
+    return broker.Kafka(nodes=NODES)
+
+
+class ThreeBrokers(proofs.Proof):
+    IS_SPARED = True
+
+    def start(self, **kafka_options):
+        run = proofs.Run(self, kafka(), options={"kafka": kafka_options})
+        run.start()
+        run.start_load()
+        run.wait_flow(proofs.RATE)
+        return run
+
+    def check_lives_without(self, run, node):
+        """Kills the node, sees records flow and brings it back."""
+        harness.note(f"kills node {node}")
+        run.wait_backlog()
+        kafka().kill(node)
+        try:
+            run.check_intake_goes_on()
+            with harness.Stopwatch("until records flow by the other two"):
+                run.wait_flow(proofs.RATE)
+        finally:
+            kafka().restart(node)
+        run.wait_flow(proofs.RATE)
+
+    def test_a_partition_leader_is_killed_under_load(self):
+        run = self.start()
+        leaders = list(kafka().leaders(run.topic("conversation")).values())
+        self.check_lives_without(run, max(set(leaders), key=leaders.count))
+        run.finish()
+
+    def test_a_topic_without_a_leader_holds_back_only_its_lane(self):
+        run = proofs.Run(self, kafka())
+        lonely = run.topic("contact")
+        kafka().make_topic(lonely, partitions=1, replicas=1)
+        (node,) = set(kafka().leaders(lonely).values())
+        run.start()
+        run.start_load()
+        run.wait_flow(1, topic=lonely)
+        kafka().kill(node)
+        try:
+            run.wait_flow(proofs.RATE)
+            harness.wait_until(lambda: kafka().leaders(lonely) == {0: -1}, "the topic has no leader")
+            stuck = run.published(topic=lonely)
+            run.wait_flow(4 * proofs.RATE)
+            self.assertEqual(run.published(topic=lonely), stuck)
+            with harness.Stopwatch("until only the lonely lane waits"):
+                self.wait_only_behind(run, lonely)
+        finally:
+            kafka().restart(node)
+        run.wait_flow(1, topic=lonely)
+        run.finish()
+
+    def wait_only_behind(self, run, topic):
+        """Until every lane but one is nearly empty: the load goes on."""
+
+        def others():
+            lags = lane_lags(run)
+            return lags[topic] > proofs.RATE // 2 and all(
+                lag < proofs.RATE // 4 for name, lag in lags.items() if name != topic
+            )
+
+        harness.wait_until(others, lambda: f"only {topic} waits: {lane_lags(run)}")
+
+
+def lane_lags(run):
+    scrape = run.relay.scrape()
+    return {
+        labels["topic"]: value
+        for name, labels, value in scrape.samples
+        if name == "relay_lane_backlog_events"
+    }
+
+
+class AtLeastOnce(ThreeBrokers, unittest.TestCase):
+    DELIVERY = proofs.AT_LEAST_ONCE
+
+
+class ExactlyOnce(ThreeBrokers, unittest.TestCase):
+    DELIVERY = proofs.EXACTLY_ONCE
+
+    def test_the_transaction_coordinator_is_killed_under_load(self):
+        run = self.start()
+        for _ in range(3 if harness.IS_LONG else 1):
+            (node,) = set(kafka().leaders(TRANSACTIONS).values())
+            self.check_lives_without(run, node)
+        run.finish()
+
+
+if __name__ == "__main__":
+    harness.main()
