@@ -17,6 +17,8 @@
 #include "cli/inherited.h"
 #include "cli/publisher_part.h"
 #include "cli/tls_files.h"
+#include "journal/journal_select.h"
+#include "journal/replays.h"
 #include "relay/acks.h"
 #include "relay/forwarder.h"
 #include "relay/keeper.h"
@@ -59,6 +61,8 @@ struct daemon {
     struct thread *committer_thread;
     struct publisher_part *publisher;
     struct journal_reader *reader;
+    struct replays *replays;
+    struct journal_select *select;
     struct forwarder *forwarder;
     struct thread *forwarder_thread;
     struct acks *acks; /* NULL: no source has ack = kafka */
@@ -238,7 +242,13 @@ static enum status create_forwarder(struct daemon *d, struct err *e)
                                   .on_delivered_arg = d->acks,
                                   .metrics = d->metrics};
     enum status st = journal_reader_open(&d->reader, d->conf->journal.path, NULL, e);
+    if (st == ST_OK)
+        st = replays_open(&d->replays, d->conf->journal.path, NULL, e);
+    if (st == ST_OK)
+        st = journal_select_open(&d->select, d->conf->journal.path, NULL, e);
     opts.reader = d->reader;
+    opts.replays = d->replays;
+    opts.select = d->select;
     if (st == ST_OK)
         st = forwarder_create(&d->forwarder, &opts, e);
     return st;
@@ -529,6 +539,8 @@ void daemon_stop(struct daemon *d, int deadline_ms)
         committer_close(d->committer);
     thread_join(d->committer_thread);
     forwarder_destroy(d->forwarder);
+    journal_select_close(d->select);
+    replays_close(d->replays);
     journal_reader_close(d->reader);
     publisher_part_stop(d->publisher);
     ingress_destroy(d->ingress);

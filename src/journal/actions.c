@@ -190,12 +190,28 @@ enum status action_discard(struct journal *j, int64_t seq, const struct action_b
     return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
 }
 
+/*
+ * Nothing is known of what the cluster has of this journal: everything that waits may be there, and
+ * is labelled (the marks), whichever way it was sent before (the note, clearance.h).
+ */
+static enum status forget_cluster(struct journal *j, struct err *e)
+{
+    enum status st =
+        run(j, "DELETE FROM meta WHERE name IN ('kafka_cluster_id', 'delivery')", NULL, 0, NULL, e);
+    if (st == ST_OK)
+        st = run(j,
+                 "UPDATE lanes SET mark = max(mark, coalesce((SELECT seq FROM sqlite_sequence "
+                 "WHERE name = 'events'), 0))",
+                 NULL, 0, NULL, e);
+    return st;
+}
+
 static enum status bind_anew(struct journal *j, const struct action_by *by, const char *action,
                              struct err *e)
 {
     enum status st = check_by(by, true, e);
     if (st == ST_OK)
-        st = run(j, "DELETE FROM meta WHERE name = 'kafka_cluster_id'", NULL, 0, NULL, e);
+        st = forget_cluster(j, e);
     return st == ST_OK ? note(j, by, action, journal_id(j), e) : st;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/failpoint.h"
+#include "journal/replays.h"
 
 enum statement { STMT_LANE, STMT_FIND, STMT_DELETE, STMT_COUNT };
 
@@ -103,7 +104,10 @@ static enum status find_old(struct retention *r, struct front *f, struct err *e)
 static enum status delete_rows(struct retention *r, int64_t last, int64_t *deleted, struct err *e)
 {
     sqlite3_stmt *s = r->stmt[STMT_DELETE];
-    enum status st;
+    /* A replay that has not come so far tells how many it missed. */
+    enum status st = replays_count_gone(r->db, r->lane, r->position[r->lane], last, e);
+    if (st != ST_OK)
+        return st;
     sqlite3_bind_int64(s, 1, r->lane);
     sqlite3_bind_int64(s, 2, r->position[r->lane]);
     sqlite3_bind_int64(s, 3, last);

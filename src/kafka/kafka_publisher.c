@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/wakeup.h"
+#include "kafka/kafka_client.h"
 #include "kafka/kafka_conf.h"
 #include "kafka/kafka_inflight.h"
 #include "kafka/kafka_send.h"
@@ -25,9 +26,6 @@
 /* After a denial the topic rests: each try of it restarts the producer of all lanes. */
 #define DENIED_FIRST_MS 5000
 #define DENIED_MAX_MS   60000
-
-/* One rd_kafka_poll() serves all that is queued; a few more catch what came meanwhile. */
-#define POLL_ROUNDS 8
 
 /* The longest silence of a flush; its waits end earlier by the descriptor. */
 #define FLUSH_STEP_MS 100
@@ -200,23 +198,8 @@ static void on_error(void *arg, rd_kafka_resp_err_t err, const char *reason)
 
 static void serve(struct kafka_publisher *kp)
 {
-    int rounds = 0;
-    if (!kp->client)
-        return;
-    while (rd_kafka_poll(kp->client, 0) > 0)
-        if (++rounds == POLL_ROUNDS) {
-            /* librdkafka signals only when its queue stops being empty. */
-            wakeup_signal(&kp->wake);
-            break;
-        }
-}
-
-static void watch_queue(rd_kafka_t *client, int fd)
-{
-    const uint64_t one = 1;
-    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(client);
-    rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof one);
-    rd_kafka_queue_destroy(queue);
+    if (kp->client)
+        kafka_client_serve(kp->client, &kp->wake);
 }
 
 static void begin_drain(struct kafka_publisher *kp)
@@ -244,7 +227,7 @@ static void end_drain(struct kafka_publisher *kp)
     log_warn("kafka.producer_restart", LOG_S("reason", kp->why_broken),
              LOG_I("records_again", kafka_inflight_count(kp->inflight)),
              LOG_I("delay_ms", delay_ms));
-    watch_queue(kp->client, -1);
+    kafka_client_watch(kp->client, -1);
     kp->client = NULL;
     kp->phase = PHASE_WAITING;
     kafka_watcher_retire(kp->watcher, delay_ms);
@@ -267,7 +250,7 @@ static void attach(struct kafka_publisher *kp)
     kp->phase = PHASE_RUNNING;
     kp->is_broken = false;
     kp->has_progressed = false;
-    watch_queue(kp->client, kp->wake.fd);
+    kafka_client_watch(kp->client, kp->wake.fd);
     /* What came before is not signalled. */
     serve(kp);
 }
@@ -407,7 +390,7 @@ static void op_destroy(struct publisher *p)
     if (!kp)
         return;
     if (kp->client) {
-        watch_queue(kp->client, -1);
+        kafka_client_watch(kp->client, -1);
         rd_kafka_purge(kp->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                        RD_KAFKA_PURGE_F_NON_BLOCKING);
     }

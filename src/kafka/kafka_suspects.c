@@ -92,11 +92,16 @@ void kafka_suspects_clear(struct kafka_suspects *s, uint32_t topic, bool was_alo
         of->alone--;
 }
 
+void kafka_suspects_suspect(struct kafka_suspects *s, uint32_t topic)
+{
+    if (!s->topics[topic].alone)
+        s->topics[topic].alone = 1;
+}
+
 static void rest(struct kafka_suspects *s, uint32_t topic, rd_kafka_resp_err_t err)
 {
     struct suspicion *of = &s->topics[topic];
-    if (!of->alone)
-        of->alone = 1;
+    kafka_suspects_suspect(s, topic);
     if (of->is_resting_now)
         return;
     int64_t ms = of->rests < 6 ? (int64_t)REST_FIRST_MS << of->rests : REST_MAX_MS;

@@ -26,6 +26,9 @@ void kafka_suspects_destroy(struct kafka_suspects *s);
 bool kafka_suspects_may_send(struct kafka_suspects *s, uint32_t topic, size_t held);
 /* A record of the topic was committed; was_alone: nothing else was in its transaction. */
 void kafka_suspects_clear(struct kafka_suspects *s, uint32_t topic, bool was_alone);
+/* A transaction with a record of the topic failed, and nobody knows because of which topic: its
+ * next record goes alone. */
+void kafka_suspects_suspect(struct kafka_suspects *s, uint32_t topic);
 /* A record of a transaction that failed, with the error of its report (0: none of its own). Says
  * what becomes of the record, and keeps what it means for its topic. */
 enum publisher_outcome kafka_suspects_judge(struct kafka_suspects *s, uint32_t topic,

@@ -20,6 +20,7 @@ enum work {
     WORK_NONE,
     WORK_RECOVER,
     WORK_COMMIT,
+    WORK_EXPLAIN,
 };
 
 struct kafka_transactions {
@@ -33,7 +34,8 @@ struct kafka_transactions {
     bool is_done;      /* under the lock: not taken yet */
 
     rd_kafka_t *client;
-    enum kafka_transactions_end end;
+    bool was_fenced; /* the client before */
+    struct kafka_transactions_outcome outcome;
     char why[384];
     struct kafka_checkpoint found;
     uint64_t generation; /* of this process; 0 until its first recovery */
@@ -47,22 +49,24 @@ typedef rd_kafka_error_t *call_fn(rd_kafka_t *client, int timeout_ms);
 static void fail(struct kafka_transactions *t, enum kafka_transactions_end end, const char *what,
                  const char *why)
 {
-    t->end = end;
+    t->outcome = (struct kafka_transactions_outcome){.end = end, .why = t->why};
     snprintf(t->why, sizeof t->why, "%s: %.320s", what, why);
 }
 
-/* Repeats what is worth it. False: t->end says how it failed. */
+/* Repeats what is worth it. False: t->outcome says how it failed. */
 static bool call(struct kafka_transactions *t, call_fn *fn, const char *what)
 {
-    struct mono until = mono_add_ms(clock_mono(clock_system()), KAFKA_TRANSACTIONS_BOUND_MS);
+    struct mono until = mono_add_ms(clock_mono(clock_system()), 2 * t->opts.timeout_ms);
     while (true) {
         rd_kafka_error_t *err = fn(t->client, SLICE_MS);
         if (!err)
             return true;
         bool is_again = rd_kafka_error_is_retriable(err) && !t->is_stopping &&
                         mono_diff_ns(clock_mono(clock_system()), until) < 0;
-        if (!is_again)
+        if (!is_again) {
             fail(t, KAFKA_TRANSACTIONS_FAILED, what, rd_kafka_error_string(err));
+            t->outcome.code = rd_kafka_error_code(err);
+        }
         rd_kafka_error_destroy(err);
         if (!is_again)
             return false;
@@ -84,15 +88,32 @@ static bool read_back(struct kafka_transactions *t)
     if (st != ST_OK)
         fail(t, st == ST_DENIED ? KAFKA_TRANSACTIONS_FENCED : KAFKA_TRANSACTIONS_FAILED,
              "reading the checkpoint back", e.text);
-    return st == ST_OK;
+    else if (t->generation && t->found.generation > t->generation)
+        fail(t, KAFKA_TRANSACTIONS_FENCED, "fenced",
+             "another relay with this journal's transactional id has taken over");
+    return t->outcome.end == KAFKA_TRANSACTIONS_DONE;
 }
 
-/* The checkpoint once more, under this generation. */
+/* Looks for a younger instance before init_transactions disturbs it. What fails otherwise is left
+ * to the recovery: the reader may wait for a transaction that init_transactions is to abort. */
+static bool is_replaced(struct kafka_transactions *t)
+{
+    if (!read_back(t) && t->outcome.end == KAFKA_TRANSACTIONS_FENCED)
+        return true;
+    t->outcome.end = KAFKA_TRANSACTIONS_DONE;
+    return false;
+}
+
+/*
+ * The checkpoint once more, under this generation. Nobody else can have committed since
+ * init_transactions, so a generation that was committed is no other instance's; one that was not
+ * may be.
+ */
 static bool mark(struct kafka_transactions *t)
 {
     struct kafka_checkpoint own = t->found;
     struct err e;
-    own.generation = t->generation;
+    own.generation = t->generation ? t->generation : t->found.generation + 1;
     snprintf(own.journal, sizeof own.journal, "%s", t->opts.checkpoint.journal_id);
     if (!call(t, begin, "begin_transaction"))
         return false;
@@ -101,27 +122,45 @@ static bool mark(struct kafka_transactions *t)
         fail(t, KAFKA_TRANSACTIONS_FAILED, "checkpoint", e.text);
         return false;
     }
-    return call(t, rd_kafka_commit_transaction, "commit_transaction");
+    if (!call(t, rd_kafka_commit_transaction, "commit_transaction"))
+        return false;
+    t->generation = t->found.generation = own.generation;
+    snprintf(t->found.journal, sizeof t->found.journal, "%s", own.journal);
+    return true;
 }
 
 static void recover(struct kafka_transactions *t)
 {
+    if (t->was_fenced && t->generation && is_replaced(t))
+        return;
     if (!call(t, rd_kafka_init_transactions, "init_transactions") || !read_back(t))
         return;
-    if (t->generation && t->found.generation > t->generation) {
-        fail(t, KAFKA_TRANSACTIONS_FENCED, "fenced",
-             "another relay with this journal's transactional id has taken over");
+    if (!mark(t) || !call(t, begin, "begin_transaction"))
         return;
-    }
-    if (!t->generation)
-        t->generation = t->found.generation + 1;
-    if (!mark(t))
-        return;
-    t->found.generation = t->generation;
-    snprintf(t->found.journal, sizeof t->found.journal, "%s", t->opts.checkpoint.journal_id);
     log_info("kafka.recovered", LOG_I("generation", (int64_t)t->generation),
              LOG_I("number", (int64_t)t->found.number),
              LOG_I("positions", (int64_t)t->found.count));
+}
+
+static void commit(struct kafka_transactions *t)
+{
+    if (call(t, rd_kafka_commit_transaction, "commit_transaction") &&
+        !call(t, begin, "begin_transaction"))
+        t->outcome.end = KAFKA_TRANSACTIONS_SPENT;
+}
+
+/* A call that is wrong in every state but that before a transaction, and changes nothing: in a
+ * failed transaction it tells the failure. */
+static void explain(struct kafka_transactions *t)
+{
+    if (call(t, begin, "transaction"))
+        fail(t, KAFKA_TRANSACTIONS_FAILED, "transaction", "librdkafka does not say why");
+}
+
+bool kafka_transactions_is_fence(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__FENCED || err == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           err == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
 enum status kafka_transactions_add(rd_kafka_t *client, const char *topic,
@@ -149,11 +188,13 @@ static void run(void *arg)
         lock_give(t->lock);
         if (work == WORK_NONE || t->is_stopping)
             continue;
-        t->end = KAFKA_TRANSACTIONS_DONE;
+        t->outcome = (struct kafka_transactions_outcome){.end = KAFKA_TRANSACTIONS_DONE};
         if (work == WORK_RECOVER)
             recover(t);
+        else if (work == WORK_COMMIT)
+            commit(t);
         else
-            call(t, rd_kafka_commit_transaction, "commit_transaction");
+            explain(t);
         lock_take(t->lock);
         t->work = WORK_NONE;
         t->is_done = true;
@@ -172,8 +213,9 @@ static void start(struct kafka_transactions *t, rd_kafka_t *client, enum work wo
     wakeup_signal(&t->todo);
 }
 
-void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client)
+void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client, bool was_fenced)
 {
+    t->was_fenced = was_fenced;
     start(t, client, WORK_RECOVER);
 }
 
@@ -182,15 +224,19 @@ void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client)
     start(t, client, WORK_COMMIT);
 }
 
-bool kafka_transactions_take(struct kafka_transactions *t, enum kafka_transactions_end *end,
-                             const char **why)
+void kafka_transactions_explain(struct kafka_transactions *t, rd_kafka_t *client)
+{
+    start(t, client, WORK_EXPLAIN);
+}
+
+bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transactions_outcome *out)
 {
     lock_take(t->lock);
     bool is_done = t->is_done;
     t->is_done = false;
     lock_give(t->lock);
-    *end = t->end;
-    *why = t->why;
+    if (is_done)
+        *out = t->outcome;
     return is_done;
 }
 

@@ -3,8 +3,9 @@
 #define RELAY_KAFKA_KAFKA_TRANSACTIONS_H
 
 /*
- * The transactional calls of librdkafka that block, on a thread of their own: taking over a
- * transactional id, and committing.
+ * The transactional calls of librdkafka, on a thread of their own because they block: taking over a
+ * transactional id, beginning and committing. (rd_kafka_begin_transaction() takes no timeout and
+ * has been seen to hang: github.com/confluentinc/librdkafka/issues/4420.)
  *
  * One piece of work at a time. Each call that is worth repeating (rd_kafka_error_is_retriable) is
  * repeated up to a bound, in short slices so that a stop is heard; anything else ends the work with
@@ -22,16 +23,15 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <stdbool.h>
+
 struct kafka_transactions;
 
 struct kafka_transactions_opts {
     struct kafka_checkpoint_source checkpoint; /* its timeout is of one question */
-    const struct wakeup *wake;                 /* signalled when work is done */
+    int timeout_ms;            /* of a transaction; a call is repeated for twice as long */
+    const struct wakeup *wake; /* signalled when work is done */
 };
-
-/* How long one piece of work may take before it is given up: twice the transaction timeout. */
-#define KAFKA_TRANSACTIONS_TIMEOUT_MS 30000
-#define KAFKA_TRANSACTIONS_BOUND_MS   (2 * KAFKA_TRANSACTIONS_TIMEOUT_MS)
 
 MUST_CHECK enum status kafka_transactions_create(struct kafka_transactions **out,
                                                  const struct kafka_transactions_opts *opts,
@@ -41,23 +41,34 @@ void kafka_transactions_destroy(struct kafka_transactions *t);
 
 /*
  * Takes the transactional id over: init_transactions, which aborts what the instance before left
- * open and fences it; reads the checkpoint back; and commits it again under this process's
- * generation, so that an older instance that comes back sees a younger one.
+ * open and fences it; reads the checkpoint back; commits it again under this process's generation,
+ * so that an older instance that comes back sees a younger one; and begins a transaction.
+ *
+ * was_fenced: the client before was fenced. Then the checkpoint is looked at first, so that a
+ * younger instance is left alone. Being fenced alone proves nothing: a broker also fences a
+ * producer whose transaction it has aborted because of its age
+ * (github.com/confluentinc/librdkafka/issues/3928).
  */
-void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client);
-/* Commits the client's open transaction. */
+void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client, bool was_fenced);
+/* Commits the client's open transaction and begins the next. */
 void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client);
+/* Finds out why the client's open transaction takes no more records. Always ends as FAILED. */
+void kafka_transactions_explain(struct kafka_transactions *t, rd_kafka_t *client);
 
 enum kafka_transactions_end {
     KAFKA_TRANSACTIONS_DONE,
+    KAFKA_TRANSACTIONS_SPENT,  /* committed, but this client begins no other: make a new one */
     KAFKA_TRANSACTIONS_FAILED, /* make a new producer and recover */
     KAFKA_TRANSACTIONS_FENCED, /* recovering found a younger instance, or another journal's
                                   checkpoint: for a person */
 };
-/* Whether the work is done; then how it ended, and for FAILED and FENCED why (borrowed until the
- * next work). */
-bool kafka_transactions_take(struct kafka_transactions *t, enum kafka_transactions_end *end,
-                             const char **why);
+struct kafka_transactions_outcome {
+    enum kafka_transactions_end end;
+    rd_kafka_resp_err_t code; /* of the call that failed; 0 when none did */
+    const char *why;          /* unless DONE; borrowed until the next work */
+};
+/* Whether the work is done; then how it ended. */
+bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transactions_outcome *out);
 /* After a recovery that is DONE: the checkpoint that was read back. Its number is that of the last
  * committed transaction with events, its generation and journal are this process's. Borrowed until
  * the next work. */
@@ -65,6 +76,10 @@ const struct kafka_checkpoint *kafka_transactions_found(const struct kafka_trans
 
 /* The opaque of checkpoint records: their reports say nothing about events. */
 #define KAFKA_TRANSACTIONS_NO_SLOT ((uintptr_t)UINT32_MAX)
+
+/* Whether this error says that another producer took the transactional id over, or that the broker
+ * gave up a transaction of this one. */
+bool kafka_transactions_is_fence(rd_kafka_resp_err_t err);
 
 /* Adds a checkpoint to the client's open transaction. scratch has KAFKA_CHECKPOINT_TEXT_MAX bytes.
  * Statuses of kafka_send. */

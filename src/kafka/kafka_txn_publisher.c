@@ -3,9 +3,10 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "kafka/kafka_batch.h"
+#include "kafka/kafka_client.h"
 #include "kafka/kafka_conf.h"
 #include "kafka/kafka_send.h"
-#include "kafka/kafka_suspects.h"
 #include "kafka/kafka_transactions.h"
 #include "kafka/kafka_verdict.h"
 #include "kafka/kafka_watcher.h"
@@ -17,23 +18,24 @@
 #define RESTART_FIRST_MS 100
 #define RESTART_MAX_MS   5000
 #define QUESTION_MS      5000 /* of reading the checkpoint back */
-#define POLL_ROUNDS      8
 #define FLUSH_STEP_MS    100
+
+/* A broker aborts what is older (KIP-98). A relay that died leaves readers of committed records
+ * waiting for that long. */
+#define TRANSACTION_TIMEOUT_MS 30000
+
+/* Kafka's answers take milliseconds; what takes longer is told. */
+#define SLOW_MS 5000
 
 enum phase {
     PHASE_WAITING,    /* there is no producer */
     PHASE_LOOKING,    /* for the checkpoint topic */
     PHASE_RECOVERING, /* the thread of the blocking calls has the client */
-    PHASE_IDLE,
-    PHASE_OPEN,   /* a transaction is open */
-    PHASE_ENDING, /* the thread of the blocking calls has the client */
+    PHASE_IDLE,       /* a transaction is begun and empty */
+    PHASE_OPEN,       /* it holds records */
+    PHASE_ENDING,     /* the thread of the blocking calls has the client and commits */
+    PHASE_FAILING,    /* the same, and finds out why the transaction fails */
     PHASE_FENCED,
-};
-
-struct sent {
-    uint64_t tag;
-    uint32_t topic;
-    rd_kafka_resp_err_t err; /* of its report */
 };
 
 struct kafka_txn_publisher {
@@ -51,15 +53,19 @@ struct kafka_txn_publisher {
     struct mono phase_since;
 
     /* The open transaction, or the one whose outcome is being found out. */
-    struct sent *sent;
-    size_t sent_count, sent_max;
-    bool is_failed;               /* one of its records came back with an error */
+    struct kafka_batch *batch;
+    size_t records_max;
+    bool is_failed;               /* a record came back with an error, or was not taken */
+    bool is_abandoned;            /* by the relay itself */
     bool is_unknown;              /* it may have been committed: the next recovery tells */
     struct kafka_checkpoint own;  /* what it carries */
     uint64_t number;              /* of the last transaction that was tried */
     struct kafka_checkpoint last; /* of the last committed one */
 
+    bool is_wanted;    /* somebody asked for the standing: not before is anything done in Kafka */
+    bool was_fenced;   /* since the last recovery */
     unsigned setbacks; /* producers in a row that committed nothing */
+    rd_kafka_resp_err_t code; /* of the last failure */
     char why[384];
     char *scratch;
     char transactional_id[256];
@@ -93,11 +99,9 @@ static void enter(struct kafka_txn_publisher *tp, enum phase phase)
 static void on_message(void *arg, const rd_kafka_message_t *msg)
 {
     struct kafka_txn_publisher *tp = arg;
-    uintptr_t slot = (uintptr_t)msg->_private;
     if (msg->err)
         tp->is_failed = true;
-    if (slot < tp->sent_count)
-        tp->sent[slot].err = msg->err;
+    kafka_batch_note(tp->batch, (uint32_t)(uintptr_t)msg->_private, msg->err);
 }
 
 static void on_error(void *arg, rd_kafka_resp_err_t err, const char *reason)
@@ -107,51 +111,19 @@ static void on_error(void *arg, rd_kafka_resp_err_t err, const char *reason)
         kafka_watcher_tell(tp->watcher, err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, reason);
 }
 
-static void serve(struct kafka_txn_publisher *tp)
-{
-    int rounds = 0;
-    while (rd_kafka_poll(tp->client, 0) > 0)
-        if (++rounds == POLL_ROUNDS) {
-            /* librdkafka signals only when its queue stops being empty. */
-            wakeup_signal(&tp->wake);
-            break;
-        }
-}
-
-static void watch_queue(rd_kafka_t *client, int fd)
-{
-    const uint64_t one = 1;
-    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(client);
-    rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof one);
-    rd_kafka_queue_destroy(queue);
-}
-
 /* ---- outcomes ---- */
 
-static void report(struct kafka_txn_publisher *tp, const struct sent *s,
-                   enum publisher_outcome outcome)
+static void report(void *arg, const struct publisher_report *r)
 {
-    const struct publisher_report r = {.tag = s->tag,
-                                       .outcome = outcome,
-                                       .partition = -1,
-                                       .offset = -1,
-                                       .surely_absent = outcome != PUBLISHER_DELIVERED,
-                                       .reason = outcome == PUBLISHER_DELIVERED ? NULL
-                                                 : s->err ? rd_kafka_err2str(s->err)
-                                                          : tp->why};
+    struct kafka_txn_publisher *tp = arg;
     tp->reported++;
-    tp->on_report(tp->report_arg, &r);
+    tp->on_report(tp->report_arg, r);
 }
 
 static void report_committed(struct kafka_txn_publisher *tp)
 {
-    bool was_alone = tp->sent_count == 1;
-    for (size_t i = 0; i < tp->sent_count; i++) {
-        kafka_suspects_clear(tp->suspects, tp->sent[i].topic, was_alone);
-        report(tp, &tp->sent[i], PUBLISHER_DELIVERED);
-    }
+    kafka_batch_committed(tp->batch, report, tp);
     kafka_checkpoint_copy(&tp->last, &tp->own);
-    tp->sent_count = 0;
     tp->is_unknown = false;
     tp->setbacks = 0;
 }
@@ -159,13 +131,7 @@ static void report_committed(struct kafka_txn_publisher *tp)
 /* Nothing of the transaction is in the feed of a read_committed consumer. */
 static void report_aborted(struct kafka_txn_publisher *tp)
 {
-    bool was_alone = tp->sent_count == 1;
-    for (size_t i = 0; i < tp->sent_count; i++) {
-        const struct sent *s = &tp->sent[i];
-        report(tp, s, kafka_suspects_judge(tp->suspects, s->topic, s->err, was_alone));
-    }
-    kafka_suspects_end_round(tp->suspects);
-    tp->sent_count = 0;
+    kafka_batch_aborted(tp->batch, tp->code, tp->why, report, tp);
     tp->is_unknown = false;
 }
 
@@ -179,15 +145,18 @@ static int delay_ms(const struct kafka_txn_publisher *tp)
     return (int)(ms < RESTART_MAX_MS ? ms : RESTART_MAX_MS);
 }
 
-static void retire(struct kafka_txn_publisher *tp, const char *why)
+static void retire(struct kafka_txn_publisher *tp, rd_kafka_resp_err_t code, const char *why)
 {
     tp->setbacks++;
+    tp->code = code;
     snprintf(tp->why, sizeof tp->why, "%s", why);
+    if (kafka_transactions_is_fence(code))
+        tp->was_fenced = true;
     log_warn("kafka.transaction_failed", LOG_S("reason", tp->why),
-             LOG_I("records_again", (int64_t)tp->sent_count), LOG_I("delay_ms", delay_ms(tp)));
-    watch_queue(tp->client, -1);
+             LOG_I("records_again", kafka_batch_count(tp->batch)), LOG_I("delay_ms", delay_ms(tp)));
+    kafka_client_watch(tp->client, -1);
     tp->client = NULL;
-    tp->is_failed = false;
+    tp->is_failed = tp->is_abandoned = false;
     enter(tp, PHASE_WAITING);
     kafka_watcher_retire(tp->watcher, delay_ms(tp));
     /* Without a commit nobody can make it visible any more: the next producer aborts it. */
@@ -200,37 +169,39 @@ static void attach(struct kafka_txn_publisher *tp)
     tp->client = kafka_watcher_client(tp->watcher);
     if (!tp->client)
         return;
-    watch_queue(tp->client, tp->wake.fd);
+    kafka_client_watch(tp->client, tp->wake.fd);
     enter(tp, PHASE_LOOKING);
 }
 
 static void look_for_checkpoint(struct kafka_txn_publisher *tp)
 {
     uint32_t unused;
-    serve(tp);
+    kafka_client_serve(tp->client, &tp->wake);
+    if (!tp->is_wanted)
+        return;
     if (kafka_watcher_topic(tp->watcher, tp->checkpoint_topic, &unused, tp->topic_reason) !=
         PUBLISHER_TOPIC_READY)
         return;
-    kafka_transactions_recover(tp->transactions, tp->client);
+    kafka_transactions_recover(tp->transactions, tp->client, tp->was_fenced);
     enter(tp, PHASE_RECOVERING);
 }
 
 static void end_recovery(struct kafka_txn_publisher *tp)
 {
     const struct kafka_checkpoint *found = kafka_transactions_found(tp->transactions);
-    enum kafka_transactions_end end;
-    const char *why;
-    if (!kafka_transactions_take(tp->transactions, &end, &why))
+    struct kafka_transactions_outcome o;
+    if (!kafka_transactions_take(tp->transactions, &o))
         return;
-    if (end == KAFKA_TRANSACTIONS_FENCED) {
-        snprintf(tp->why, sizeof tp->why, "%s", why);
+    if (o.end == KAFKA_TRANSACTIONS_FENCED) {
+        snprintf(tp->why, sizeof tp->why, "%s", o.why);
         log_error("kafka.fenced", LOG_S("transactional_id", tp->transactional_id),
-                  LOG_S("reason", why), LOG_S("effect", "publishing is stopped, intake goes on"));
+                  LOG_S("reason", tp->why),
+                  LOG_S("effect", "publishing is stopped, intake goes on"));
         enter(tp, PHASE_FENCED);
         return;
     }
-    if (end == KAFKA_TRANSACTIONS_FAILED) {
-        retire(tp, why);
+    if (o.end != KAFKA_TRANSACTIONS_DONE) {
+        retire(tp, o.code, o.why);
         return;
     }
     if (tp->is_unknown && found->number == tp->number) {
@@ -244,39 +215,70 @@ static void end_recovery(struct kafka_txn_publisher *tp)
         tp->number = found->number;
     tp->last.generation = found->generation;
     snprintf(tp->last.journal, sizeof tp->last.journal, "%s", found->journal);
-    tp->is_failed = false;
+    tp->is_failed = tp->was_fenced = false;
     enter(tp, PHASE_IDLE);
 }
 
 static void end_commit(struct kafka_txn_publisher *tp)
 {
-    enum kafka_transactions_end end;
-    const char *why;
-    if (!kafka_transactions_take(tp->transactions, &end, &why))
+    struct kafka_transactions_outcome o;
+    if (!kafka_transactions_take(tp->transactions, &o))
         return;
-    if (end != KAFKA_TRANSACTIONS_DONE) {
-        retire(tp, why);
-        return;
-    }
-    report_committed(tp);
-    enter(tp, PHASE_IDLE);
+    if (o.end == KAFKA_TRANSACTIONS_DONE || o.end == KAFKA_TRANSACTIONS_SPENT)
+        report_committed(tp);
+    if (o.end == KAFKA_TRANSACTIONS_DONE)
+        enter(tp, PHASE_IDLE);
+    else
+        retire(tp, o.code, o.why);
+}
+
+static int64_t phase_ms(const struct kafka_txn_publisher *tp)
+{
+    return mono_diff_ns(clock_mono(clock_system()), tp->phase_since) / 1000000;
+}
+
+static const char *phase_name(const struct kafka_txn_publisher *tp)
+{
+    return tp->phase == PHASE_RECOVERING ? "recovery" : "transaction";
 }
 
 static void watch_for_hang(const struct kafka_txn_publisher *tp)
 {
-    if (mono_diff_ns(clock_mono(clock_system()), tp->phase_since) / 1000000 < KAFKA_TXN_HANG_MS)
+    if (phase_ms(tp) < KAFKA_TXN_HANG_MS)
         return;
-    log_error("kafka.hangs", LOG_S("in", tp->phase == PHASE_ENDING ? "commit" : "recovery"),
+    log_error("kafka.hangs", LOG_S("in", phase_name(tp)),
               LOG_S("effect", "the process ends; a restart goes on from the checkpoint"));
     abort();
 }
 
-static const char *first_error(const struct kafka_txn_publisher *tp)
+/* A transaction that cannot go on. A report may be on its way that tells more than what is known
+ * now, so librdkafka is asked unless it is clear. */
+static void give_up(struct kafka_txn_publisher *tp)
 {
-    for (size_t i = 0; i < tp->sent_count; i++)
-        if (tp->sent[i].err)
-            return rd_kafka_err2str(tp->sent[i].err);
-    return "the producer failed";
+    char text[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(tp->client, text, sizeof text);
+    if (fatal) {
+        retire(tp, fatal, text);
+    } else if (tp->is_abandoned) {
+        retire(tp, RD_KAFKA_RESP_ERR_NO_ERROR, "the transaction was called back");
+    } else {
+        kafka_transactions_explain(tp->transactions, tp->client);
+        enter(tp, PHASE_FAILING);
+    }
+}
+
+static void end_failure(struct kafka_txn_publisher *tp)
+{
+    struct kafka_transactions_outcome o;
+    if (!kafka_transactions_take(tp->transactions, &o))
+        return;
+    kafka_client_serve(tp->client, &tp->wake);
+    retire(tp, o.code, o.why);
+}
+
+static bool is_with_other_thread(const struct kafka_txn_publisher *tp)
+{
+    return tp->phase == PHASE_RECOVERING || tp->phase == PHASE_ENDING || tp->phase == PHASE_FAILING;
 }
 
 static void advance(struct kafka_txn_publisher *tp)
@@ -293,18 +295,21 @@ static void advance(struct kafka_txn_publisher *tp)
         break;
     case PHASE_IDLE:
     case PHASE_OPEN:
-        serve(tp);
+        kafka_client_serve(tp->client, &tp->wake);
         if (tp->is_failed || rd_kafka_fatal_error(tp->client, NULL, 0))
-            retire(tp, first_error(tp));
+            give_up(tp);
         break;
     case PHASE_ENDING:
         end_commit(tp);
         break;
+    case PHASE_FAILING:
+        end_failure(tp);
+        break;
     case PHASE_FENCED:
-        serve(tp);
+        kafka_client_serve(tp->client, &tp->wake);
         break;
     }
-    if (tp->phase == PHASE_RECOVERING || tp->phase == PHASE_ENDING)
+    if (is_with_other_thread(tp))
         watch_for_hang(tp);
 }
 
@@ -318,47 +323,52 @@ static enum publisher_topic op_topic(struct publisher *p, const char *topic, con
     return kafka_watcher_topic(tp->watcher, topic, &unused, tp->topic_reason);
 }
 
-static bool begin(struct kafka_txn_publisher *tp, struct err *e)
+/* The transaction takes no more: the next poll finds out why. */
+static enum status fail(struct kafka_txn_publisher *tp)
 {
-    rd_kafka_error_t *err = rd_kafka_begin_transaction(tp->client);
-    if (!err) {
-        enter(tp, PHASE_OPEN);
-        return true;
-    }
-    err_set(e, ST_AGAIN, "begin_transaction: %s", rd_kafka_error_string(err));
-    rd_kafka_error_destroy(err);
     tp->is_failed = true;
     wakeup_signal(&tp->wake);
-    return false;
+    return ST_AGAIN;
+}
+
+/* Whether librdkafka's refusal of a record only concerns its topic: then the topic rests, and the
+ * transaction goes on. Otherwise it has failed (_STATE, _FATAL). */
+static bool is_about_topic(struct kafka_txn_publisher *tp, uint32_t topic, rd_kafka_resp_err_t why)
+{
+    enum kafka_verdict v = kafka_verdict_of(why);
+    if (v != KAFKA_VERDICT_DENIED && v != KAFKA_VERDICT_NO_TOPIC)
+        return false;
+    kafka_suspects_judge(tp->suspects, topic, why, true);
+    kafka_suspects_end_round(tp->suspects);
+    return true;
 }
 
 static enum status op_produce(struct publisher *p, const struct publisher_record *rec,
                               struct err *e)
 {
     struct kafka_txn_publisher *tp = own(p);
-    struct sent s = {.tag = rec->tag};
     rd_kafka_resp_err_t why;
+    uint32_t topic;
     if ((tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN) || tp->is_failed)
         return err_set(e, ST_AGAIN, "no transaction can be opened now");
-    if (tp->sent_count == tp->sent_max)
+    if (kafka_batch_is_full(tp->batch))
         return err_set(e, ST_FULL, "the transaction holds as much as the queue");
-    if (kafka_watcher_topic(tp->watcher, rec->topic, &s.topic, tp->topic_reason) !=
+    if (kafka_watcher_topic(tp->watcher, rec->topic, &topic, tp->topic_reason) !=
         PUBLISHER_TOPIC_READY)
         return err_set(e, ST_AGAIN, "topic %s is not ready: %s", rec->topic, tp->topic_reason);
-    if (!kafka_suspects_may_send(tp->suspects, s.topic, tp->sent_count))
-        return err_set(e, ST_AGAIN, "topic %s goes record by record after a refusal", rec->topic);
-    if (tp->phase == PHASE_IDLE && !begin(tp, e))
-        return ST_AGAIN;
-    /* Before the call: the report may come from another thread, but not before a commit. */
-    tp->sent[tp->sent_count] = s;
-    enum status st = kafka_send(tp->client, rec, (void *)(uintptr_t)tp->sent_count, &why, e);
-    if (st == ST_OK)
-        tp->sent_count++;
-    else if (st == ST_AGAIN) {
-        /* A transaction that cannot go on says so at once (_STATE, _FATAL, denied topics). */
-        kafka_suspects_judge(tp->suspects, s.topic, why, true);
-        tp->is_failed = true;
-        wakeup_signal(&tp->wake);
+    if (!kafka_suspects_may_send(tp->suspects, topic, kafka_batch_count(tp->batch)))
+        return err_set(e, ST_AGAIN,
+                       "topic %s waits for a transaction without others, or another "
+                       "one has it",
+                       rec->topic);
+    uint32_t slot = kafka_batch_open(tp->batch, rec->tag, topic);
+    enum status st = kafka_send(tp->client, rec, (void *)(uintptr_t)slot, &why, e);
+    if (st == ST_OK) {
+        kafka_batch_keep(tp->batch);
+        if (tp->phase == PHASE_IDLE)
+            enter(tp, PHASE_OPEN);
+    } else if (st == ST_AGAIN && !is_about_topic(tp, topic, why)) {
+        fail(tp);
     }
     return st;
 }
@@ -381,11 +391,8 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
         kafka_transactions_add(tp->client, tp->checkpoint_topic, &tp->own, tp->scratch, e);
     if (st == ST_FULL)
         return st;
-    if (st != ST_OK) {
-        tp->is_failed = true;
-        wakeup_signal(&tp->wake);
-        return ST_AGAIN;
-    }
+    if (st != ST_OK)
+        return fail(tp);
     tp->number++;
     tp->is_unknown = true;
     kafka_transactions_commit(tp->transactions, tp->client);
@@ -396,9 +403,14 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
 static enum publisher_standing op_standing(struct publisher *p, struct publisher_checkpoint *last)
 {
     struct kafka_txn_publisher *tp = own(p);
+    if (!tp->is_wanted) {
+        tp->is_wanted = true;
+        wakeup_signal(&tp->wake);
+    }
     if (tp->phase == PHASE_FENCED)
         return PUBLISHER_FENCED;
-    if (tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN && tp->phase != PHASE_ENDING)
+    if (tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN && tp->phase != PHASE_ENDING &&
+        tp->phase != PHASE_FAILING)
         return PUBLISHER_RECOVERING;
     *last = (struct publisher_checkpoint){tp->last.positions, tp->last.count};
     return PUBLISHER_ABLE;
@@ -438,8 +450,8 @@ static void op_abandon(struct publisher *p)
     struct kafka_txn_publisher *tp = own(p);
     if (tp->phase != PHASE_OPEN)
         return;
-    tp->is_failed = true;
-    wakeup_signal(&tp->wake);
+    tp->is_abandoned = true;
+    fail(tp);
 }
 
 static int op_wait_fd(struct publisher *p)
@@ -461,6 +473,10 @@ static const char *op_state(struct publisher *p, bool *connected)
     else if (*connected && tp->phase == PHASE_LOOKING && tp->topic_reason[0])
         snprintf(tp->state_line, sizeof tp->state_line, "checkpoint topic %.200s: %s",
                  tp->checkpoint_topic, tp->topic_reason);
+    else if (*connected && is_with_other_thread(tp) && phase_ms(tp) > SLOW_MS)
+        snprintf(tp->state_line, sizeof tp->state_line, "a %s waits for Kafka since %d s%s%s",
+                 phase_name(tp), (int)(phase_ms(tp) / 1000), tp->why[0] ? "; before: " : "",
+                 tp->why);
     else if (*connected && tp->setbacks > 1)
         snprintf(tp->state_line, sizeof tp->state_line, "transactions fail: %s", tp->why);
     return tp->state_line;
@@ -474,8 +490,9 @@ static void op_destroy(struct publisher *p)
     /* First: it may be inside the client. */
     kafka_transactions_destroy(tp->transactions);
     if (tp->client)
-        watch_queue(tp->client, -1);
+        kafka_client_watch(tp->client, -1);
     kafka_watcher_destroy(tp->watcher);
+    kafka_batch_destroy(tp->batch);
     kafka_suspects_destroy(tp->suspects);
     kafka_checkpoint_fini(&tp->own);
     kafka_checkpoint_fini(&tp->last);
@@ -483,7 +500,6 @@ static void op_destroy(struct publisher *p)
         rd_kafka_conf_destroy(tp->conf);
     kafka_conf_log_destroy(tp->log);
     wakeup_fini(&tp->wake);
-    free(tp->sent);
     free(tp->scratch);
     free(tp);
 }
@@ -507,13 +523,17 @@ static enum status make_memory(struct kafka_txn_publisher *tp, struct err *e)
     enum status st = kafka_checkpoint_init(&tp->own, e);
     if (st == ST_OK)
         st = kafka_checkpoint_init(&tp->last, e);
-    tp->sent = calloc(tp->sent_max, sizeof *tp->sent);
     tp->scratch = malloc(KAFKA_CHECKPOINT_TEXT_MAX);
     tp->log = kafka_conf_log_create();
-    if (st == ST_OK && (!tp->sent || !tp->scratch || !tp->log))
+    if (st == ST_OK && (!tp->scratch || !tp->log))
         st = err_set(e, ST_NO_MEM, "Kafka publisher: out of memory");
     tp->hooks = (struct kafka_hooks){tp->log, on_message, on_error, tp};
     return st;
+}
+
+static int timeout_ms(const struct kafka_txn_opts *opts)
+{
+    return opts->timeout_ms ? opts->timeout_ms : TRANSACTION_TIMEOUT_MS;
 }
 
 static enum status start(struct kafka_txn_publisher *tp, const struct kafka_txn_opts *opts,
@@ -529,10 +549,13 @@ static enum status start(struct kafka_txn_publisher *tp, const struct kafka_txn_
     const struct kafka_transactions_opts transactions = {
         .checkpoint = {opts->common.properties, opts->common.property_count, tp->checkpoint_topic,
                        tp->journal_id, QUESTION_MS},
+        .timeout_ms = timeout_ms(opts),
         .wake = &tp->wake};
     enum status st = kafka_watcher_create(&tp->watcher, &watcher, e);
     if (st == ST_OK)
         st = kafka_suspects_create(&tp->suspects, tp->watcher, e);
+    if (st == ST_OK)
+        st = kafka_batch_create(&tp->batch, tp->records_max, tp->suspects, e);
     if (st == ST_OK)
         st = kafka_transactions_create(&tp->transactions, &transactions, e);
     return st;
@@ -553,9 +576,9 @@ enum status kafka_txn_publisher_create(struct publisher **out, const struct kafk
     const struct kafka_conf_opts conf = {.properties = opts->common.properties,
                                          .property_count = opts->common.property_count,
                                          .transactional_id = tp->transactional_id,
-                                         .transaction_timeout_ms = KAFKA_TRANSACTIONS_TIMEOUT_MS,
+                                         .transaction_timeout_ms = timeout_ms(opts),
                                          .hooks = &tp->hooks};
-    enum status st = kafka_conf_create(&tp->conf, &tp->sent_max, &conf, e);
+    enum status st = kafka_conf_create(&tp->conf, &tp->records_max, &conf, e);
     if (st == ST_OK)
         st = make_memory(tp, e);
     if (st == ST_OK)

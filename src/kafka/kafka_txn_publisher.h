@@ -39,6 +39,7 @@ struct kafka_txn_opts {
     const char *journal_id;
     const char *transactional_id; /* the same at each start, and no other relay's */
     const char *checkpoint_topic; /* no other relay's; made compacted when it is missing */
+    int timeout_ms;               /* of a transaction, 1000 or more; 0: what suits a relay (30 s) */
 };
 
 /* As kafka_publisher_create; the texts are copied, the properties must outlive the publisher. */

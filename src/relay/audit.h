@@ -7,8 +7,9 @@
  *
  * Reads every topic back and holds each record that names this journal against its row. Pure logic
  * over two doors, one to the journal and one to the topics; it writes nothing. It may run beside
- * the relay: of each topic it takes first the cursors, then the ends, then lanes and rows. What is
- * published meanwhile lies beyond those cursors and is "waiting" when the ends came before it.
+ * the relay: of each topic it takes first the cursors, then the ends, then lanes and rows. So what
+ * is published meanwhile lies beyond those cursors: it is complete when it is before the ends, and
+ * waiting when it is not.
  *
  * What is judged
  *  - An event up to its lane's cursor and never parked must be there: complete, else missing.
@@ -27,16 +28,17 @@
  * which is no finding, when a partition of its topic begins above offset 0 and either every record
  * of its lane that is there has a higher seq, or it may have been in such a partition below that
  * one's first record of the lane. It may have been in the partition of its key, as long as every
- * record that is there is where the default partitioner puts it; otherwise in any. So nothing that
- * Kafka deleted is ever called missing; what is missing below such a line cannot be told from it.
+ * record that is there is where the default partitioner puts it; otherwise in any. So
+ * what Kafka deleted is not called missing (unless partitions were added and nothing that is older
+ * is left to show it); what is missing below such a line cannot be told from it.
  *
  * Memory: opts.memory_bytes (M), whatever the number of events, and beside it 1 KiB a lane, 8 bytes
  * for each pair of a lane and a partition of one topic, and what the doors hold (KAFKA_READER_*).
- *   rows of a pass     AUDIT_ROWS_BYTES (12) each:    15/16 M, or 12/16 M when there are deleted
- * rows deleted rows       2 bits for each seq of a pass and each lane of the topic: 3/16 M suspects
- * of order  AUDIT_ORDER_BYTES (40) each:                                          1/16 M A topic
- * takes as many passes as its rows or its seqs demand, each of which reads the topic whole: with 64
- * MiB one for each 5.2 million rows of a lane that has the topic for itself.
+ *  - rows of a pass, AUDIT_ROWS_BYTES (12) each: 15/16 M, or 12/16 M when there are deleted rows;
+ *  - deleted rows, 2 bits for each seq of a pass and each lane of the topic: 3/16 M;
+ *  - suspects of order, AUDIT_ORDER_BYTES (40) each: 1/16 M.
+ * A topic takes as many passes as its rows or its seqs demand, and each reads it whole: with 64 MiB
+ * one for each 5.2 million rows of a lane that has the topic for itself.
  *
  * Threads: one.
  */

@@ -193,8 +193,11 @@ static void decide(struct clearance *c)
 {
     c->is_decided = true;
     if (!c->opts.is_once) {
-        if (c->kept != AT_LEAST_ONCE)
+        if (c->kept != AT_LEAST_ONCE) {
             sender_suspect_all(c->opts.sender);
+            if (c->opts.on_suspect)
+                c->opts.on_suspect(c->opts.arg);
+        }
         ask(c, AT_LEAST_ONCE);
     } else if (c->kept == EXACTLY_ONCE) {
         sender_forget_repeats(c->opts.sender);

@@ -35,6 +35,8 @@ struct clearance_opts {
     /* The place of a feed that is no lane (feed < 0) in the checkpoint that is adopted. May be
      * NULL. */
     void (*on_other_feed)(void *arg, const struct publisher_position *position);
+    /* Exactly-once sent before, without marks: what lies ahead may be a repeat. May be NULL. */
+    void (*on_suspect)(void *arg);
     void *arg;
 };
 

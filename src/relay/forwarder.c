@@ -9,6 +9,7 @@
 #include "base/wakeup.h"
 #include "relay/clearance.h"
 #include "relay/forwarder_view.h"
+#include "relay/replayer.h"
 #include "relay/sender.h"
 #include "relay/settle.h"
 #include "relay/transaction.h"
@@ -29,11 +30,13 @@ struct forwarder {
     struct settle *settle;
     struct settle_listener listener;
     struct sender *sender;
+    struct replayer *replayer; /* NULL: no replays */
     struct clearance *clearance;
     struct transaction *transaction; /* NULL: at least once */
     char journal_id[64];
     int64_t start_seq; /* the newest event when the forwarder was made */
     bool finishing;
+    bool cleared; /* records went, or may go */
 };
 
 /* ---- what comes in ---- */
@@ -53,13 +56,54 @@ static void on_settled_delivery(void *arg)
 static void on_report(void *arg, const struct publisher_report *report)
 {
     struct forwarder *f = arg;
-    sender_on_report(f->sender, report);
+    if ((report->tag & REPLAYER_TAG) == REPLAYER_TAG)
+        replayer_report(f->replayer, report->tag & ~REPLAYER_TAG, report);
+    else
+        sender_on_report(f->sender, report);
 }
 
 /* Records of all feeds without a report. */
 static size_t in_air(const struct forwarder *f)
 {
-    return sender_in_air(f->sender);
+    return sender_in_air(f->sender) + (f->replayer ? replayer_in_air(f->replayer) : 0);
+}
+
+static bool is_dead(const struct forwarder *f, struct err *e)
+{
+    struct err unused;
+    return sender_is_dead(f->sender, e) ||
+           (f->replayer && replayer_is_dead(f->replayer, e ? e : &unused));
+}
+
+static bool is_settling(const struct forwarder *f)
+{
+    return settle_is_pending(f->settle) || (f->replayer && replayer_is_settling(f->replayer));
+}
+
+/* ---- the replay in a checkpoint ---- */
+
+static size_t replay_position(void *arg, struct publisher_position *out, size_t max)
+{
+    struct forwarder *f = arg;
+    int64_t id;
+    if (!max || !f->replayer || !replayer_position(f->replayer, &id, &out->seq))
+        return 0;
+    out->feed = -id;
+    return 1;
+}
+
+static void adopt_replay(void *arg, const struct publisher_position *position)
+{
+    struct forwarder *f = arg;
+    if (f->replayer)
+        replayer_adopt(f->replayer, -position->feed, position->seq);
+}
+
+static void suspect_replay(void *arg)
+{
+    struct forwarder *f = arg;
+    if (f->replayer)
+        replayer_suspect(f->replayer);
 }
 
 void forwarder_notify(struct forwarder *f)
@@ -110,7 +154,23 @@ static size_t room(struct forwarder *f)
 {
     /* The commit's end is heard also in a turn that sends nothing. */
     size_t left = f->transaction ? transaction_room(f->transaction, in_air(f)) : SIZE_MAX;
-    return !f->finishing && clearance_is_given(f->clearance) ? left : 0;
+    bool is_given = clearance_is_given(f->clearance);
+    f->cleared |= is_given;
+    return !f->finishing && is_given ? left : 0;
+}
+
+/* Lanes first, a replay takes what they leave. Returns how many records went. */
+static size_t send_all(struct forwarder *f, bool *again)
+{
+    size_t may = room(f);
+    size_t sent = sender_send(f->sender, may, again);
+    /* Before the clearance a replay's place in Kafka is not known. */
+    if (!f->replayer || !f->cleared)
+        return sent;
+    size_t before = replayer_in_air(f->replayer);
+    *again |= replayer_step(f->replayer, may - sent);
+    size_t after = replayer_in_air(f->replayer);
+    return sent + (after > before ? after - before : 0);
 }
 
 bool forwarder_step(struct forwarder *f)
@@ -119,34 +179,40 @@ bool forwarder_step(struct forwarder *f)
     bool again = false;
     size_t sent;
     thread_owner_check(&f->owner);
-    if (sender_is_dead(f->sender, NULL))
+    if (is_dead(f, NULL))
         return false;
     settle_take(f->settle, &f->listener);
     again |= publisher->ops->poll(publisher, on_report, f) > 0;
     if (atomic_exchange(&f->notified, false))
         sender_look(f->sender);
-    if (atomic_exchange(&f->pauses_changed, false))
+    if (atomic_exchange(&f->pauses_changed, false)) {
         sender_read_pauses(f->sender);
+        if (f->replayer)
+            replayer_reload(f->replayer);
+    }
     sender_recall_paused(f->sender);
     sender_advance(f->sender);
-    sent = sender_send(f->sender, room(f), &again);
+    sent = send_all(f, &again);
     if (f->transaction)
         again |= transaction_end_turn(f->transaction, in_air(f), sent);
     settle_submit(f->settle, clock_mono(f->opts.clock));
     publish_view(f);
-    return again && !sender_is_dead(f->sender, NULL);
+    return again && !is_dead(f, NULL);
 }
 
 static bool must_look_again(const struct forwarder *f)
 {
     return clearance_must_look_again(f->clearance) || sender_must_look_again(f->sender) ||
-           settle_is_pending(f->settle);
+           is_settling(f);
 }
 
 void forwarder_wait(struct forwarder *f, int timeout_ms)
 {
     if (timeout_ms > LOOK_AGAIN_MS && must_look_again(f))
         timeout_ms = LOOK_AGAIN_MS;
+    int replay_ms = f->replayer ? replayer_wait_ms(f->replayer) : -1;
+    if (replay_ms >= 0 && replay_ms < timeout_ms)
+        timeout_ms = replay_ms;
     struct pollfd fds[2] = {
         {.fd = f->wakeup.fd, .events = POLLIN},
         {.fd = f->opts.publisher->ops->wait_fd(f->opts.publisher), .events = POLLIN},
@@ -160,10 +226,9 @@ void forwarder_finish(struct forwarder *f, int timeout_ms)
     struct mono until = mono_add_ms(clock_mono(f->opts.clock), timeout_ms);
     struct mono now = clock_mono(f->opts.clock);
     f->finishing = true;
-    while (!sender_is_dead(f->sender, NULL) && (in_air(f) || settle_is_pending(f->settle)) &&
-           now.ns < until.ns) {
+    while (!is_dead(f, NULL) && (in_air(f) || is_settling(f)) && now.ns < until.ns) {
         forwarder_step(f);
-        if (in_air(f) || settle_is_pending(f->settle))
+        if (in_air(f) || is_settling(f))
             forwarder_wait(f, mono_until_ms(now, until, LOOK_AGAIN_MS));
         now = clock_mono(f->opts.clock);
     }
@@ -171,15 +236,29 @@ void forwarder_finish(struct forwarder *f, int timeout_ms)
 
 bool forwarder_is_settling(const struct forwarder *f)
 {
-    return settle_is_pending(f->settle);
+    return is_settling(f);
 }
 
 bool forwarder_is_dead(const struct forwarder *f, struct err *e)
 {
-    return sender_is_dead(f->sender, e);
+    return is_dead(f, e);
 }
 
 /* ---- life ---- */
+
+static enum status create_replayer(struct forwarder *f, bool is_once, struct err *e)
+{
+    const struct replayer_opts opts = {.replays = f->opts.replays,
+                                       .select = f->opts.select,
+                                       .publisher = f->opts.publisher,
+                                       .settle = f->settle,
+                                       .clock = f->opts.clock,
+                                       .journal_id = f->journal_id,
+                                       .in_flight = f->opts.lane_in_flight,
+                                       .metrics = f->opts.metrics,
+                                       .transactional = is_once};
+    return replayer_create(&f->replayer, &opts, e);
+}
 
 static enum status create_parts(struct forwarder *f, struct err *e)
 {
@@ -194,14 +273,22 @@ static enum status create_parts(struct forwarder *f, struct err *e)
         return err_set(e, ST_NO_MEM, "forwarder: out of memory");
     const struct transaction_opts transaction = {.publisher = f->opts.publisher,
                                                  .sender = f->sender,
-                                                 .records_max = f->opts.transaction_records_max};
+                                                 .records_max = f->opts.transaction_records_max,
+                                                 .other_feeds = replay_position,
+                                                 .arg = f};
     if (is_once && !(f->transaction = transaction_create(&transaction)))
         return err_set(e, ST_NO_MEM, "forwarder: out of memory");
     const struct clearance_opts clearance = {.forwarder = &f->opts,
                                              .settle = f->settle,
                                              .sender = f->sender,
                                              .start_seq = f->start_seq,
-                                             .is_once = is_once};
+                                             .is_once = is_once,
+                                             .on_other_feed = adopt_replay,
+                                             .on_suspect = suspect_replay,
+                                             .arg = f};
+    enum status st = f->opts.replays ? create_replayer(f, is_once, e) : ST_OK;
+    if (st != ST_OK)
+        return st;
     return clearance_create(&f->clearance, &clearance, e);
 }
 
@@ -245,6 +332,7 @@ void forwarder_destroy(struct forwarder *f)
     clearance_destroy(f->clearance);
     transaction_destroy(f->transaction);
     sender_destroy(f->sender);
+    replayer_destroy(f->replayer);
     settle_destroy(f->settle);
     forwarder_view_destroy(f->view);
     wakeup_fini(&f->wakeup);

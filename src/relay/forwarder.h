@@ -35,6 +35,8 @@
 #include "relay/committer.h"
 
 struct forwarder;
+struct replays;
+struct journal_select;
 
 /* Records of one transaction, when nobody says otherwise: enough that its fixed cost of some tens
  * of milliseconds hardly counts, and far from what transaction.timeout.ms allows. */
@@ -43,6 +45,8 @@ struct forwarder;
 struct forwarder_opts {
     struct journal_reader *reader;
     struct publisher *publisher;
+    struct replays *replays; /* with select; NULL: no replays */
+    struct journal_select *select;
     struct committer *committer;
     const struct clock *clock;
     size_t lane_in_flight; /* records of one lane between journal and Kafka */

@@ -27,7 +27,7 @@ POINT = re.compile(r'\bFAILPOINT\("([a-z_.]+)"\)')
 # Points that lie on the way of one mode only, by what their name begins with.
 ONE_MODE = {"transaction.": proofs.EXACTLY_ONCE, "publisher.": proofs.AT_LEAST_ONCE}
 # How often a process passes a point before it is killed there, at most. The others are passed often.
-PASSES = {"journal.lane_made": 2, "journal.pruned": 1, "transaction.recover": 1}
+PASSES = {"journal.lane_made": 2, "journal.pruned": 1, "transaction.recover": 1}  # a start recovers once
 PASSES_OFTEN = 40
 # Until a new lane exists the point has been passed; so it comes first, while the journal is empty.
 FIRST = "journal.lane_made"

