@@ -200,12 +200,12 @@ static void refuse_credentials(struct ingress *in, const struct source *source,
     bool too_many = throttle_failure(in->throttle, address, clock_mono(in->opts.clock));
     metric_add(metric_child(in->unauthorized, slice_of(source->name), slice_of(""), slice_of("")),
                1);
-    if (too_many)
+    if (too_many) {
         metric_add(in->throttled, 1);
-    if (too_many)
         reply_error(req, 429, "too_many_failures", NULL);
-    else
-        reply_error(req, 401, "unauthorized", NULL);
+        return;
+    }
+    reply_error(req, 401, "unauthorized", NULL);
 }
 
 static bool on_head(void *ctx, struct http_req *req)

@@ -291,17 +291,18 @@ static enum status run(struct journal_audit *journal, struct kafka_reader *feed,
     const struct audit_journal rows = {journal,     door_lanes,      door_rows,    door_row,
                                        door_parked, door_was_parked, door_last_seq};
     const struct audit_feed records = {feed, door_open, door_span, door_read, door_place};
+    struct audit_opts own = *opts;
     struct shown *shown = opts->ctx;
     char id[64];
     int64_t kept = 0;
     enum status st = journal_audit_meta(journal, "journal_id", id, sizeof id, e);
     if (st == ST_OK)
         st = check_cluster(journal, feed, e);
-    opts->journal = &rows;
-    opts->feed = &records;
-    opts->journal_id = id;
+    own.journal = &rows;
+    own.feed = &records;
+    own.journal_id = id;
     if (st == ST_OK)
-        st = audit_run(opts, result, e);
+        st = audit_run(&own, result, e);
     if (st == ST_OK && !opts->lane)
         st = journal_audit_kept(journal, opts->since, opts->until, &kept, e);
     if (st == ST_OK && shown->json)
@@ -311,6 +312,13 @@ static enum status run(struct journal_audit *journal, struct kafka_reader *feed,
     else if (st == ST_OK)
         tell_result(shown, result, kept);
     return st;
+}
+
+static void begin_json(struct shown *shown)
+{
+    shown->root = json_object();
+    shown->lanes = json_add_array(shown->root, "lanes");
+    shown->findings = json_add_array(shown->root, "findings");
 }
 
 static bool read_time(const char *name, const char *text, struct wall *out)
@@ -372,11 +380,8 @@ enum cli_exit cli_audit(const struct cli_args *args)
     conf = cli_load_conf(args);
     if (!conf)
         return CLI_FAILED;
-    if (args->json) {
-        shown.root = json_object();
-        shown.lanes = json_add_array(shown.root, "lanes");
-        shown.findings = json_add_array(shown.root, "findings");
-    }
+    if (args->json)
+        begin_json(&shown);
     st = journal_audit_open(&journal, conf->journal.path, &e);
     if (st == ST_OK)
         st = open_feed(conf, &feed, &e);

@@ -222,9 +222,9 @@ enum status action_rebind(struct journal *j, const struct action_by *by, struct 
 
 enum status action_renew(struct journal *j, const struct action_by *by, struct err *e)
 {
-    char text[IDENT_TEXT_MAX];
+    char id_text[IDENT_TEXT_MAX];
     struct ident id = ident_random();
     enum status st = bind_anew(j, by, "renew", e);
-    ident_format(&id, text);
-    return st == ST_OK ? journal_set_meta(j, "journal_id", text, e) : st;
+    ident_format(&id, id_text);
+    return st == ST_OK ? journal_set_meta(j, "journal_id", id_text, e) : st;
 }

@@ -127,7 +127,7 @@ struct tail {
 static struct journal_row *take_room(struct tail *t, size_t size)
 {
     void *block = NULL;
-    if (size > t->left) {
+    if (!t->at || size > t->left) {
         t->left = size > BLOCK_BYTES ? size : BLOCK_BYTES;
         t->at = block = malloc(t->left);
         if (!block)

@@ -105,9 +105,10 @@ static struct journal_selected *copy_row(sqlite3_stmt *s)
     size_t size = ev->type.len + ev->id.len + ev->key.len + ev->trace.len +
                   ev->content_headers.len + ev->body.len;
     struct journal_selected *copy = malloc(sizeof *copy + size);
-    char *at = (char *)(copy + 1);
+    char *at;
     if (!copy)
         return NULL;
+    at = (char *)(copy + 1);
     *copy = (struct journal_selected){
         .row = {.seq = row.seq,
                 .prev = row.prev,

@@ -283,9 +283,10 @@ static bool is_with_other_thread(const struct kafka_txn_publisher *tp)
 
 static void advance(struct kafka_txn_publisher *tp)
 {
+    if (tp->phase == PHASE_WAITING)
+        attach(tp);
     switch (tp->phase) {
     case PHASE_WAITING:
-        attach(tp);
         break;
     case PHASE_LOOKING:
         look_for_checkpoint(tp);

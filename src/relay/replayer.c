@@ -397,17 +397,17 @@ static void tell(struct replayer *r)
                                  .is_over = r->is_over,
                                  .end = r->end,
                                  .serial = r->told.serial + 1};
-    bool is_urgent, is_due;
+    bool is_urgent, is_time;
     memcpy(p.failure, r->job.failure, sizeof p.failure);
     if (!r->is_leaving && !r->is_over)
         memcpy(p.waits, r->job.waits, sizeof p.waits);
     is_urgent = p.mark != r->told.mark || p.published != r->told.published ||
                 p.failed != r->told.failed || r->is_leaving || r->is_over;
-    is_due = (p.position != r->told.position &&
-              now.ns >= mono_add_ms(r->told_at, POSITION_LAST_MS).ns) ||
-             (strcmp(p.waits, r->told.waits) != 0 &&
-              now.ns >= mono_add_ms(r->waits_since, WAITS_LAST_MS).ns);
-    if (is_same(&p, &r->told) || (!is_urgent && !is_due) || !settle_replay(r->opts.settle, &p))
+    is_time = (p.position != r->told.position &&
+               now.ns >= mono_add_ms(r->told_at, POSITION_LAST_MS).ns) ||
+              (strcmp(p.waits, r->told.waits) != 0 &&
+               now.ns >= mono_add_ms(r->waits_since, WAITS_LAST_MS).ns);
+    if (is_same(&p, &r->told) || (!is_urgent && !is_time) || !settle_replay(r->opts.settle, &p))
         return;
     r->told = p;
     r->told_at = now;

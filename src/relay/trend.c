@@ -31,13 +31,12 @@ bool trend_find(const struct trend *t, struct mono now, struct trend_rate *out)
     const int64_t window_ms = TREND_STEPS * t->step_ms, limit_ms = WINDOWS_MAX * window_ms;
     size_t kept = t->count < TREND_STEPS ? t->count : TREND_STEPS;
     const struct trend_sample *base = NULL;
-    int64_t age_ms = 0;
     if (!t->has_newest || ms_between(now, t->newest.at) > limit_ms)
         return false;
     /* From the newest back: the oldest inside the window, else the first behind it. */
     for (size_t i = 1; i <= kept; i++) {
         const struct trend_sample *s = &t->kept[(t->count - i) % TREND_STEPS];
-        age_ms = ms_between(t->newest.at, s->at);
+        const int64_t age_ms = ms_between(t->newest.at, s->at);
         if (age_ms < 2 * t->step_ms)
             continue;
         if (age_ms > (base ? window_ms : limit_ms))

@@ -30,7 +30,7 @@
 #include <cmocka.h>
 
 /* Generous: a loaded machine under a sanitizer. A test that waits this long fails. */
-#define DEADLINE_MS 60000
+#define DEADLINE_MS 40000
 
 /* Of a transaction; a third of it is what a record has to get through. */
 #define TIMEOUT_MS 6000
@@ -45,6 +45,7 @@
 struct txn_bench {
     rd_kafka_t *mock_client;
     rd_kafka_mock_cluster_t *mock;
+    struct kafka_property property; /* outlives the publisher */
     struct publisher *p;
     size_t reports;
     unsigned accepted[TAGS_MAX];
@@ -100,10 +101,9 @@ static inline void turn_or_fail(struct txn_bench *b, const char *what)
 static inline void open_publisher(struct txn_bench *b, const char *journal)
 {
     struct err e;
-    const struct kafka_property properties[] = {
-        {"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(b->mock)},
-    };
-    const struct kafka_txn_opts opts = {.common = {.properties = properties,
+    b->property =
+        (struct kafka_property){"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(b->mock)};
+    const struct kafka_txn_opts opts = {.common = {.properties = &b->property,
                                                    .property_count = 1,
                                                    .partitions = -1,
                                                    .replication_factor = -1},
