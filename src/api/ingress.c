@@ -236,13 +236,12 @@ static void on_request(void *ctx, struct http_req *req)
 {
     struct ingress *in = ctx;
     struct intake *i = http_req_user(req);
-    const struct delivery_opts opts = {.routes = i->source->routes,
-                                       .record_max = in->opts.record_max};
+    const struct source *source = i->source; /* on_head has set it */
+    const struct delivery_opts opts = {.routes = source->routes, .record_max = in->opts.record_max};
     i->in = in;
     i->req = req;
-    i->item =
-        (struct intake_item){.ev = &i->delivery.ev, .source = i->source->number, .done = done};
-    if (i->source->wants_kafka) {
+    i->item = (struct intake_item){.ev = &i->delivery.ev, .source = source->number, .done = done};
+    if (source->wants_kafka) {
         i->item.acks = in->opts.acks;
         i->item.ack_by = mono_add_ms(clock_mono(in->opts.clock), in->opts.ack_timeout_ms);
     }
@@ -255,7 +254,7 @@ static void on_request(void *ctx, struct http_req *req)
     metric_add(in->body_bytes, (int64_t)i->delivery.ev.body.len);
     /* From here on the answer comes from done(), even when the committer does not take the job. */
     http_req_suspend(req);
-    if (intake_submit(in->opts.committer, in->opts.journal, slice_of(i->source->org), &i->item) !=
+    if (intake_submit(in->opts.committer, in->opts.journal, slice_of(source->org), &i->item) !=
         ST_OK)
         done(&i->item, ST_FULL);
 }

@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 PRINTF_LIKE(2, 3)
 static struct kafka_answer answer(enum kafka_answer_kind kind, const char *fmt, ...)
@@ -113,7 +114,7 @@ static struct kafka_answer of_failure(rd_kafka_resp_err_t err, const char *text)
     }
 }
 
-static struct kafka_answer of_event(rd_kafka_event_t *ev)
+static struct kafka_answer of_creation(rd_kafka_event_t *ev)
 {
     size_t count = 0;
     if (rd_kafka_event_error(ev))
@@ -128,16 +129,41 @@ static struct kafka_answer of_event(rd_kafka_event_t *ev)
                       rd_kafka_topic_result_error_string(topics[0]));
 }
 
+static struct kafka_answer of_configs(rd_kafka_event_t *ev)
+{
+    size_t count = 0;
+    if (rd_kafka_event_error(ev))
+        return of_failure(rd_kafka_event_error(ev), rd_kafka_event_error_string(ev));
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(ev);
+    const rd_kafka_ConfigResource_t **resources = NULL;
+    if (result)
+        resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+    if (count != 1 || rd_kafka_ConfigResource_error(resources[0]))
+        return answer(KAFKA_ANSWER_REFUSED, "the broker does not tell the topic's configuration");
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+    for (size_t i = 0; i < count; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "cleanup.policy") != 0 || !value)
+            continue;
+        /* "compact,delete" deletes as well. */
+        if (strcmp(value, "compact") == 0)
+            return (struct kafka_answer){.kind = KAFKA_ANSWER_YES};
+        return answer(KAFKA_ANSWER_NO, "cleanup.policy is %s", value);
+    }
+    return answer(KAFKA_ANSWER_REFUSED, "the broker does not tell the topic's cleanup.policy");
+}
+
 /* Waits for the result in slices, so that give_up is heard. */
-static struct kafka_answer wait_result(rd_kafka_queue_t *queue, int timeout_ms,
-                                       const atomic_bool *give_up)
+static struct kafka_answer wait_result(rd_kafka_queue_t *queue,
+                                       struct kafka_answer (*read)(rd_kafka_event_t *ev),
+                                       int timeout_ms, const atomic_bool *give_up)
 {
     for (int waited = 0; waited < timeout_ms && !atomic_load(give_up);
          waited += KAFKA_ADMIN_SLICE_MS) {
         rd_kafka_event_t *ev = rd_kafka_queue_poll(queue, KAFKA_ADMIN_SLICE_MS);
         if (!ev)
             continue;
-        struct kafka_answer a = of_event(ev);
+        struct kafka_answer a = read(ev);
         rd_kafka_event_destroy(ev);
         return a;
     }
@@ -172,10 +198,26 @@ struct kafka_answer kafka_admin_make_topic(rd_kafka_t *rk, const struct kafka_ad
         a = answer(KAFKA_ANSWER_REFUSED, "the topic cannot be created: %s", text);
     } else {
         rd_kafka_CreateTopics(rk, &wanted, 1, options, queue);
-        a = wait_result(queue, timeout_ms + KAFKA_ADMIN_SLICE_MS, give_up);
+        a = wait_result(queue, of_creation, timeout_ms + KAFKA_ADMIN_SLICE_MS, give_up);
     }
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_NewTopic_destroy(wanted);
+    return a;
+}
+
+struct kafka_answer kafka_admin_is_compacted(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                                             const atomic_bool *give_up)
+{
+    rd_kafka_ConfigResource_t *wanted = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, NULL, 0);
+    rd_kafka_DescribeConfigs(rk, &wanted, 1, options, queue);
+    struct kafka_answer a = wait_result(queue, of_configs, timeout_ms, give_up);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(wanted);
     return a;
 }

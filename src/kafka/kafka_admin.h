@@ -56,4 +56,11 @@ struct kafka_admin_topic {
 struct kafka_answer kafka_admin_make_topic(rd_kafka_t *rk, const struct kafka_admin_topic *topic,
                                            int timeout_ms, const atomic_bool *give_up);
 
+/*
+ * Whether the topic keeps the newest record of each key for ever. NO says in reason what it does
+ * instead; anything else than YES and NO: nobody knows. Gives up as the function above.
+ */
+struct kafka_answer kafka_admin_is_compacted(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                                             const atomic_bool *give_up);
+
 #endif

@@ -87,17 +87,12 @@ static bool is_consequence(rd_kafka_resp_err_t err)
     return err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
-rd_kafka_resp_err_t kafka_batch_error(const struct kafka_batch *b)
+static bool has_telling(const struct kafka_batch *b)
 {
-    rd_kafka_resp_err_t best = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (size_t i = 0; i < b->count; i++) {
-        rd_kafka_resp_err_t err = b->entries[i].err;
-        if (is_telling(err))
-            return err;
-        if (err && (!best || is_consequence(best)))
-            best = err;
-    }
-    return best;
+    for (size_t i = 0; i < b->count; i++)
+        if (is_telling(b->entries[i].err))
+            return true;
+    return false;
 }
 
 static bool has_one_topic(const struct kafka_batch *b)
@@ -108,10 +103,12 @@ static bool has_one_topic(const struct kafka_batch *b)
     return true;
 }
 
-/* Lays a refusal that names no record on the batch's only topic, or suspects all of them. */
+/* Lays a refusal that names no record on the batch's only topic, or suspects all of them. (A
+ * refusal of a batch of records always names them.) */
 static void blame(struct kafka_batch *b, rd_kafka_resp_err_t code)
 {
-    if (!is_telling(code) || is_telling(kafka_batch_error(b)))
+    enum kafka_verdict v = kafka_verdict_of(code);
+    if ((v != KAFKA_VERDICT_DENIED && v != KAFKA_VERDICT_NO_TOPIC) || has_telling(b))
         return;
     bool is_one = has_one_topic(b);
     for (size_t i = 0; i < b->count; i++) {

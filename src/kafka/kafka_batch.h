@@ -30,9 +30,6 @@ void kafka_batch_keep(struct kafka_batch *b);
 
 /* What librdkafka reports of a slot's record. */
 void kafka_batch_note(struct kafka_batch *b, uint32_t slot, rd_kafka_resp_err_t err);
-/* The error of a record that says the most about why the batch fails; 0: none has one. An error
- * that only follows from another (a purge) comes last. */
-rd_kafka_resp_err_t kafka_batch_error(const struct kafka_batch *b);
 
 typedef void kafka_batch_report_fn(void *arg, const struct publisher_report *report);
 

@@ -81,12 +81,13 @@ static bool pass(struct kafka_log *log, const char *name, int64_t *left_out)
 
 /*
  * Lines that only repeat what the relay does on purpose: it ends a producer that still holds
- * records (the journal has them), it sets an experimental property, and it logs a fatal error when
- * it makes the producer anew.
+ * records (the journal has them), it sets an experimental property, and it logs a fatal error or a
+ * failed transaction when it makes the producer anew.
  */
 static bool is_expected(const char *facility, const char *text)
 {
     return strcmp(facility, "TERMINATE") == 0 || strcmp(facility, "FATAL") == 0 ||
+           strcmp(facility, "TXNERR") == 0 ||
            (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee"));
 }
 

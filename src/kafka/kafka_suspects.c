@@ -144,3 +144,13 @@ void kafka_suspects_end_round(struct kafka_suspects *s)
     for (size_t i = 0; i < KAFKA_TOPICS_MAX; i++)
         s->topics[i].is_resting_now = false;
 }
+
+bool kafka_suspects_refused(struct kafka_suspects *s, uint32_t topic, rd_kafka_resp_err_t why)
+{
+    enum kafka_verdict v = kafka_verdict_of(why);
+    if (v != KAFKA_VERDICT_DENIED && v != KAFKA_VERDICT_NO_TOPIC)
+        return false;
+    kafka_suspects_judge(s, topic, why, true);
+    kafka_suspects_end_round(s);
+    return true;
+}

@@ -33,6 +33,9 @@ void kafka_suspects_suspect(struct kafka_suspects *s, uint32_t topic);
  * what becomes of the record, and keeps what it means for its topic. */
 enum publisher_outcome kafka_suspects_judge(struct kafka_suspects *s, uint32_t topic,
                                             rd_kafka_resp_err_t err, bool was_alone);
+/* librdkafka did not take a record. True: that only concerns its topic, which rests; the
+ * transaction goes on. */
+bool kafka_suspects_refused(struct kafka_suspects *s, uint32_t topic, rd_kafka_resp_err_t why);
 /* All records of the failed transaction were judged: they are one denial, one timeout. */
 void kafka_suspects_end_round(struct kafka_suspects *s);
 

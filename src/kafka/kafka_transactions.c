@@ -2,6 +2,7 @@
 #include "kafka/kafka_transactions.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -133,10 +134,14 @@ static void recover(struct kafka_transactions *t)
 {
     if (t->was_fenced && t->generation && is_replaced(t))
         return;
-    if (!call(t, rd_kafka_init_transactions, "init_transactions") || !read_back(t))
+    if (!call(t, rd_kafka_init_transactions, "init_transactions"))
+        return;
+    FAILPOINT("transaction.recovering");
+    if (!read_back(t))
         return;
     if (!mark(t) || !call(t, begin, "begin_transaction"))
         return;
+    FAILPOINT("transaction.recovered");
     log_info("kafka.recovered", LOG_I("generation", (int64_t)t->generation),
              LOG_I("number", (int64_t)t->found.number),
              LOG_I("positions", (int64_t)t->found.count));
@@ -144,8 +149,11 @@ static void recover(struct kafka_transactions *t)
 
 static void commit(struct kafka_transactions *t)
 {
-    if (call(t, rd_kafka_commit_transaction, "commit_transaction") &&
-        !call(t, begin, "begin_transaction"))
+    FAILPOINT("transaction.committing");
+    if (!call(t, rd_kafka_commit_transaction, "commit_transaction"))
+        return;
+    FAILPOINT("transaction.committed");
+    if (!call(t, begin, "begin_transaction"))
         t->outcome.end = KAFKA_TRANSACTIONS_SPENT;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/kafka_txn_publisher.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "kafka/kafka_batch.h"
@@ -65,7 +66,8 @@ struct kafka_txn_publisher {
     bool is_wanted;    /* somebody asked for the standing: not before is anything done in Kafka */
     bool was_fenced;   /* since the last recovery */
     unsigned setbacks; /* producers in a row that committed nothing */
-    rd_kafka_resp_err_t code; /* of the last failure */
+    bool is_checkpoint_refused;
+    rd_kafka_resp_err_t code; /* of the last transaction that failed */
     char why[384];
     char *scratch;
     char transactional_id[256];
@@ -101,7 +103,10 @@ static void on_message(void *arg, const rd_kafka_message_t *msg)
     struct kafka_txn_publisher *tp = arg;
     if (msg->err)
         tp->is_failed = true;
-    kafka_batch_note(tp->batch, (uint32_t)(uintptr_t)msg->_private, msg->err);
+    if ((uintptr_t)msg->_private != KAFKA_TRANSACTIONS_NO_SLOT)
+        kafka_batch_note(tp->batch, (uint32_t)(uintptr_t)msg->_private, msg->err);
+    else if (kafka_verdict_of(msg->err) != KAFKA_VERDICT_AGAIN)
+        tp->is_checkpoint_refused = msg->err != RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void on_error(void *arg, rd_kafka_resp_err_t err, const char *reason)
@@ -122,6 +127,7 @@ static void report(void *arg, const struct publisher_report *r)
 
 static void report_committed(struct kafka_txn_publisher *tp)
 {
+    FAILPOINT("transaction.reporting");
     kafka_batch_committed(tp->batch, report, tp);
     kafka_checkpoint_copy(&tp->last, &tp->own);
     tp->is_unknown = false;
@@ -148,7 +154,10 @@ static int delay_ms(const struct kafka_txn_publisher *tp)
 static void retire(struct kafka_txn_publisher *tp, rd_kafka_resp_err_t code, const char *why)
 {
     tp->setbacks++;
-    tp->code = code;
+    /* What goes wrong while an outcome is being found out says nothing about the records, nor does
+     * a refusal of the checkpoint. */
+    if (tp->phase != PHASE_RECOVERING)
+        tp->code = tp->is_checkpoint_refused ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
     snprintf(tp->why, sizeof tp->why, "%s", why);
     if (kafka_transactions_is_fence(code))
         tp->was_fenced = true;
@@ -204,7 +213,7 @@ static void end_recovery(struct kafka_txn_publisher *tp)
         retire(tp, o.code, o.why);
         return;
     }
-    if (tp->is_unknown && found->number == tp->number) {
+    if (tp->is_unknown && found->number == tp->own.number) {
         report_committed(tp);
     } else {
         if (tp->is_unknown)
@@ -332,18 +341,6 @@ static enum status fail(struct kafka_txn_publisher *tp)
     return ST_AGAIN;
 }
 
-/* Whether librdkafka's refusal of a record only concerns its topic: then the topic rests, and the
- * transaction goes on. Otherwise it has failed (_STATE, _FATAL). */
-static bool is_about_topic(struct kafka_txn_publisher *tp, uint32_t topic, rd_kafka_resp_err_t why)
-{
-    enum kafka_verdict v = kafka_verdict_of(why);
-    if (v != KAFKA_VERDICT_DENIED && v != KAFKA_VERDICT_NO_TOPIC)
-        return false;
-    kafka_suspects_judge(tp->suspects, topic, why, true);
-    kafka_suspects_end_round(tp->suspects);
-    return true;
-}
-
 static enum status op_produce(struct publisher *p, const struct publisher_record *rec,
                               struct err *e)
 {
@@ -368,8 +365,8 @@ static enum status op_produce(struct publisher *p, const struct publisher_record
         kafka_batch_keep(tp->batch);
         if (tp->phase == PHASE_IDLE)
             enter(tp, PHASE_OPEN);
-    } else if (st == ST_AGAIN && !is_about_topic(tp, topic, why)) {
-        fail(tp);
+    } else if (st == ST_AGAIN && !kafka_suspects_refused(tp->suspects, topic, why)) {
+        fail(tp); /* _STATE, _FATAL */
     }
     return st;
 }
@@ -390,12 +387,14 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
     tp->own.number = tp->number + 1;
     enum status st =
         kafka_transactions_add(tp->client, tp->checkpoint_topic, &tp->own, tp->scratch, e);
+    FAILPOINT("transaction.checkpointed");
     if (st == ST_FULL)
         return st;
     if (st != ST_OK)
         return fail(tp);
     tp->number++;
     tp->is_unknown = true;
+    tp->is_checkpoint_refused = false;
     kafka_transactions_commit(tp->transactions, tp->client);
     enter(tp, PHASE_ENDING);
     return ST_OK;

@@ -45,9 +45,11 @@ struct kafka_watcher {
     bool is_stopping;
     bool is_connected;
     uint32_t probe_topic;
+    bool is_policy_checked;
     char client_reason[KAFKA_TOPIC_REASON_MAX]; /* the client's last complaint since it was up */
     char ask_reason[KAFKA_TOPIC_REASON_MAX];    /* why the last question had no answer */
     char cluster_id[KAFKA_CLUSTER_ID_MAX];      /* written once */
+    char other_id[KAFKA_CLUSTER_ID_MAX];        /* likewise: of a cluster that took its place */
 };
 
 static struct mono now_mono(void)
@@ -88,10 +90,13 @@ static void note_down(struct kafka_watcher *w, const char *reason)
 
 static void note_cluster_id(struct kafka_watcher *w, const char *id)
 {
-    if (!w->cluster_id[0])
+    if (!w->cluster_id[0]) {
         snprintf(w->cluster_id, sizeof w->cluster_id, "%s", id);
-    else if (id[0] && strcmp(w->cluster_id, id) != 0)
+    } else if (id[0] && !w->other_id[0] && strcmp(w->cluster_id, id) != 0) {
+        snprintf(w->other_id, sizeof w->other_id, "%s", id);
         log_error("kafka.cluster_changed", LOG_S("was", w->cluster_id), LOG_S("now", id));
+        wakeup_signal(w->opts.wake);
+    }
 }
 
 static void note_up(struct kafka_watcher *w, const char *cluster_id)
@@ -99,11 +104,12 @@ static void note_up(struct kafka_watcher *w, const char *cluster_id)
     uint32_t unused = 0;
     bool has_ready = kafka_topics_next_ready(w->topics, &unused);
     w->probe_at = mono_add_ms(now_mono(), has_ready ? PROBE_CONNECTED_MS : PROBE_LIST_MS);
-    if (w->is_connected && w->cluster_id[0])
+    bool was_known = w->cluster_id[0] != '\0';
+    note_cluster_id(w, cluster_id);
+    if (w->is_connected && was_known)
         return;
     w->is_connected = true;
     w->client_reason[0] = '\0';
-    note_cluster_id(w, cluster_id);
     wakeup_signal(w->opts.wake);
 }
 
@@ -168,6 +174,23 @@ static struct kafka_answer make_and_settle(struct kafka_watcher *w, uint32_t ind
     return a;
 }
 
+/* Once: a checkpoint on a topic that forgets is lost when the relay was idle for long enough. */
+static void check_policy(struct kafka_watcher *w, uint32_t index)
+{
+    rd_kafka_t *rk = w->client;
+    const char *name = kafka_topics_name(w->topics, index);
+    if (w->is_policy_checked || !is_compacted(w, name))
+        return;
+    w->is_policy_checked = true;
+    lock_give(w->lock);
+    struct kafka_answer a = kafka_admin_is_compacted(rk, name, KAFKA_WATCHER_ASK_MS, &w->interrupt);
+    lock_take(w->lock);
+    if (a.kind == KAFKA_ANSWER_NO)
+        log_warn("kafka.checkpoint_topic_forgets", LOG_S("topic", name), LOG_S("reason", a.reason),
+                 LOG_S("effect", "set cleanup.policy=compact, or the checkpoint is deleted with "
+                                 "time and events may be published again"));
+}
+
 static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_answer *a)
 {
     const char *unused;
@@ -177,7 +200,11 @@ static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_an
         note_down(w, a->reason);
         return;
     }
-    if (a->kind == KAFKA_ANSWER_YES)
+    if (w->other_id[0])
+        /* Its topics are not those that the records belong to. */
+        kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_PENDING,
+                                "another Kafka cluster answers", now);
+    else if (a->kind == KAFKA_ANSWER_YES)
         kafka_topics_set_ready(w->topics, index);
     else if (a->kind == KAFKA_ANSWER_SETTLING)
         kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_PENDING, a->reason, now);
@@ -192,8 +219,13 @@ static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_an
 static void ask_and_apply(struct kafka_watcher *w, uint32_t index)
 {
     struct kafka_answer a = ask(w, index);
-    if (a.kind == KAFKA_ANSWER_NO && w->opts.create_topics && !atomic_load(&w->interrupt))
+    if (a.kind != KAFKA_ANSWER_UNREACHABLE)
+        note_cluster_id(w, a.cluster_id);
+    if (a.kind == KAFKA_ANSWER_NO && !w->other_id[0] && w->opts.create_topics &&
+        !atomic_load(&w->interrupt))
         a = make_and_settle(w, index);
+    else if (a.kind == KAFKA_ANSWER_YES)
+        check_policy(w, index);
     /* An answer to a client that was retired meanwhile says nothing about the next one. */
     if (!w->client || w->is_stopping)
         return;
@@ -447,9 +479,10 @@ void kafka_watcher_tell(struct kafka_watcher *w, bool is_down, const char *reaso
 const char *kafka_watcher_cluster_id(struct kafka_watcher *w)
 {
     lock_take(w->lock);
-    bool is_known = w->cluster_id[0] != '\0';
+    const char *id = w->other_id[0] ? w->other_id : w->cluster_id;
+    bool is_known = id[0] != '\0';
     lock_give(w->lock);
-    return is_known ? w->cluster_id : NULL;
+    return is_known ? id : NULL;
 }
 
 void kafka_watcher_state(struct kafka_watcher *w, bool *connected, char *line, size_t size)

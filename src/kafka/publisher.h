@@ -149,7 +149,8 @@ struct publisher_ops {
     /* Readable when poll has something to do, or a topic or the connection changed; the same
      * descriptor as long as p. -1 when there is no such descriptor. */
     int (*wait_fd)(struct publisher *p);
-    /* The cluster's id once known, else NULL; lives as long as p. */
+    /* The cluster's id once known, else NULL; lives as long as p. Another pointer means that
+     * another cluster answers at the address now; its topics never turn ready. */
     const char *(*cluster_id)(struct publisher *p);
     /* One line about the connection for people ("connected", "no broker reachable: ..."); borrowed
      * until the next call. */

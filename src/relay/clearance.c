@@ -17,8 +17,8 @@ struct clearance {
     struct publisher *publisher;
     bool alarms[ALARMS];
     struct metric *metrics[ALARMS];
-    char cluster_id[128]; /* bound; "" until known */
-    bool is_cluster_checked;
+    char cluster_id[128];   /* bound; "" until known */
+    const char *checked_id; /* what the publisher said; another pointer: another cluster */
     bool is_adopted;
     enum delivery kept;  /* the journal's note */
     enum delivery asked; /* the note under way, or kept */
@@ -103,12 +103,14 @@ static bool is_stopped(const struct clearance *c)
 static bool cluster_is_right(struct clearance *c)
 {
     const char *id;
-    if (c->is_cluster_checked || !c->opts.forwarder->bind_cluster)
+    if (!c->opts.forwarder->bind_cluster)
         return true;
     id = c->publisher->ops->cluster_id(c->publisher);
     if (!id)
         return false;
-    c->is_cluster_checked = true;
+    if (id == c->checked_id)
+        return !c->alarms[WRONG_CLUSTER];
+    c->checked_id = id;
     if (!c->cluster_id[0]) {
         snprintf(c->cluster_id, sizeof c->cluster_id, "%s", id);
         settle_cluster(c->opts.settle, id);

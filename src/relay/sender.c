@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "relay/record.h"
 
@@ -191,6 +192,7 @@ static void on_delivered(struct sender *s, struct lane *lane, int64_t seq)
 {
     const struct forwarder_opts *opts = s->opts.forwarder;
     count_one(lane->published);
+    FAILPOINT("sender.delivered");
     if (opts->on_delivered)
         opts->on_delivered(opts->on_delivered_arg, seq);
 }
@@ -277,6 +279,7 @@ static void advance(struct sender *s, struct lane *lane)
     lane->cursor = passed;
     if (passed > lane->settled)
         settle_cursor(s->opts.settle, lane->info.id, passed);
+    FAILPOINT("sender.cursor_gathered");
 }
 
 void sender_advance(struct sender *s)
@@ -362,8 +365,10 @@ static bool send_row(struct sender *s, size_t place, const struct journal_row *r
     record_build(&s->record, row, &origin, sender_tag(place, serial));
     if (repeat)
         record_label_repeat(&s->record);
+    FAILPOINT("sender.producing");
     switch (s->publisher->ops->produce(s->publisher, &s->record.out, &e)) {
     case ST_OK:
+        FAILPOINT("sender.produced");
         if (repeat)
             count_one(lane->labelled);
         step(s, lane, LANE_SENT);

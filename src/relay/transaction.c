@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 
 struct transaction {
@@ -47,6 +48,7 @@ static void commit(struct transaction *t)
     switch (t->opts.publisher->ops->commit(t->opts.publisher, &cp, &e)) {
     case ST_OK:
         t->is_committing = true;
+        FAILPOINT("transaction.asked");
         break;
     case ST_AGAIN:
         /* It has failed already; a poll brings the reports. */

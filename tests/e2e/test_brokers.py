@@ -152,9 +152,6 @@ class Strangers(proofs.Proof):
 class StrangersAtLeastOnce(Strangers, unittest.TestCase):
     DELIVERY = proofs.AT_LEAST_ONCE
 
-    # A running relay compares the cluster's id only once: the day it goes on comparing, this mark must go.
-    test_a_relay_that_runs_stops_publishing = unittest.expectedFailure(Strangers.test_a_relay_that_runs_stops_publishing)
-
 
 class StrangersExactlyOnce(StrangersAtLeastOnce):
     DELIVERY = proofs.EXACTLY_ONCE

@@ -34,8 +34,8 @@ FIRST = "journal.lane_made"
 # Retention looks for the first time 11 s after a start (ROUND_MS and LOOK_MS in src/relay/keeper.c).
 SLOW = "journal.pruned"
 
-# The long tier, of one mode on one version: so many loads, each with a journal and topics of its own, with so many kills, of
-# which every third is at a random moment.
+# The long tier, of one mode on one version: so many loads, each with a journal and topics of its own, with so many kills,
+# about a third of them at a random moment.
 LOADS = 8
 KILLS = 40
 UNANSWERED_MIN = 16

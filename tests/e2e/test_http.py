@@ -445,7 +445,10 @@ class Stop(OneRelay):
         idle = self.connect(relay)
         with harness.Stopwatch("stop with an idle connection"):
             self.assertEqual(relay.stop(), 0)
-        self.assertEqual(idle.recv(1), b"")
+        try:
+            self.assertEqual(idle.recv(1), b"")
+        except ConnectionResetError:
+            pass  # closed all the same: the process ended while it was in the backlog
 
     def connect(self, relay):
         s = socket.create_connection(("127.0.0.1", relay.port), harness.HTTP_TIMEOUT_S)
