@@ -21,6 +21,10 @@
 /* Connections accepted at most from the backlog when draining begins; each turn takes about ten. */
 #define DRAIN_ACCEPT_TURNS 500
 
+/* Turns that read what connections have sent before; a client that goes on sending cannot hold the
+ * stop up. */
+#define DRAIN_READ_TURNS 500
+
 /* Our admission refuses at connections_max; the library must not stop accepting before that. */
 #define CONNECTION_SLACK 64
 
@@ -189,6 +193,22 @@ static void wait_for_work(struct http_thread *t)
     }
 }
 
+/* The library holds connections whose data it has not looked at yet: epoll is silent about them. */
+static bool has_library_work(struct http_thread *t)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    return MHD_get_timeout(t->daemon, &ms) == MHD_YES && ms == 0;
+}
+
+/* A request that was sent before the stop gets an answer, though nobody has read it yet. */
+static void read_what_came(struct http_thread *t)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd p = {info->epoll_fd, POLLIN, 0};
+    for (int i = 0; i < DRAIN_READ_TURNS && (poll(&p, 1, 0) > 0 || has_library_work(t)); i++)
+        MHD_run(t->daemon);
+}
+
 /* Connections that the kernel has already taken for us are served before the door shuts. */
 static void stop_accepting(struct http_thread *t)
 {
@@ -198,12 +218,13 @@ static void stop_accepting(struct http_thread *t)
     for (int i = 0; !t->shared->is_adopted && i < DRAIN_ACCEPT_TURNS && poll(&p, 1, 0) > 0; i++)
         MHD_run(t->daemon);
     close(MHD_quiesce_daemon(t->daemon));
+    read_what_came(t);
     t->is_quiet = true;
 }
 
 static bool is_finished(const struct http_thread *t)
 {
-    return http_thread_is_stopping(t) && !t->first_waiting &&
+    return http_thread_is_stopping(t) && t->is_quiet && !t->first_waiting &&
            (t->unsent == 0 || mono_diff_ns(t->now, t->shared->stop_by) >= 0);
 }
 

@@ -21,8 +21,12 @@ enum work {
     WORK_NONE,
     WORK_RECOVER,
     WORK_COMMIT,
+    WORK_ABORT,
     WORK_EXPLAIN,
 };
+static const char *const names[] = {"-", "recovery", "commit", "abort", "explanation"};
+
+#define HANG_NS (KAFKA_TRANSACTIONS_HANG_MS * (int64_t)1000000)
 
 struct kafka_transactions {
     struct kafka_transactions_opts opts;
@@ -32,10 +36,12 @@ struct kafka_transactions {
     struct lock *lock; /* hands work over and back: the fields below belong to whoever's turn it is
                         */
     enum work work;    /* under the lock; WORK_NONE: the publisher's turn */
+    struct mono since; /* under the lock: when the work was given */
     bool is_done;      /* under the lock: not taken yet */
 
     rd_kafka_t *client;
     bool was_fenced; /* the client before */
+    bool left_open;  /* the client's transaction is to be aborted at the end */
     struct kafka_transactions_outcome outcome;
     char why[384];
     struct kafka_checkpoint found;
@@ -55,9 +61,9 @@ static void fail(struct kafka_transactions *t, enum kafka_transactions_end end, 
 }
 
 /* Repeats what is worth it. False: t->outcome says how it failed. */
-static bool call(struct kafka_transactions *t, call_fn *fn, const char *what)
+static bool call_for(struct kafka_transactions *t, call_fn *fn, const char *what, int bound_ms)
 {
-    struct mono until = mono_add_ms(clock_mono(clock_system()), 2 * t->opts.timeout_ms);
+    struct mono until = mono_add_ms(clock_mono(clock_system()), bound_ms);
     while (true) {
         rd_kafka_error_t *err = fn(t->client, SLICE_MS);
         if (!err)
@@ -72,6 +78,11 @@ static bool call(struct kafka_transactions *t, call_fn *fn, const char *what)
         if (!is_again)
             return false;
     }
+}
+
+static bool call(struct kafka_transactions *t, call_fn *fn, const char *what)
+{
+    return call_for(t, fn, what, 2 * t->opts.timeout_ms);
 }
 
 static rd_kafka_error_t *begin(rd_kafka_t *client, int timeout_ms)
@@ -157,6 +168,12 @@ static void commit(struct kafka_transactions *t)
         t->outcome.end = KAFKA_TRANSACTIONS_SPENT;
 }
 
+static void abort_open(struct kafka_transactions *t)
+{
+    if (call_for(t, rd_kafka_abort_transaction, "abort_transaction", KAFKA_TRANSACTIONS_ABORT_MS))
+        call(t, begin, "begin_transaction");
+}
+
 /* A call that is wrong in every state but that before a transaction, and changes nothing: in a
  * failed transaction it tells the failure. */
 static void explain(struct kafka_transactions *t)
@@ -201,6 +218,8 @@ static void run(void *arg)
             recover(t);
         else if (work == WORK_COMMIT)
             commit(t);
+        else if (work == WORK_ABORT)
+            abort_open(t);
         else
             explain(t);
         lock_take(t->lock);
@@ -209,6 +228,8 @@ static void run(void *arg)
         lock_give(t->lock);
         wakeup_signal(t->opts.wake);
     }
+    if (t->left_open)
+        call_for(t, rd_kafka_abort_transaction, "abort_transaction", KAFKA_TRANSACTIONS_ABORT_MS);
 }
 
 static void start(struct kafka_transactions *t, rd_kafka_t *client, enum work work)
@@ -217,6 +238,7 @@ static void start(struct kafka_transactions *t, rd_kafka_t *client, enum work wo
     CHECK(t->work == WORK_NONE && !t->is_done);
     t->client = client;
     t->work = work;
+    t->since = clock_mono(clock_system());
     lock_give(t->lock);
     wakeup_signal(&t->todo);
 }
@@ -232,6 +254,11 @@ void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client)
     start(t, client, WORK_COMMIT);
 }
 
+void kafka_transactions_abort(struct kafka_transactions *t, rd_kafka_t *client)
+{
+    start(t, client, WORK_ABORT);
+}
+
 void kafka_transactions_explain(struct kafka_transactions *t, rd_kafka_t *client)
 {
     start(t, client, WORK_EXPLAIN);
@@ -242,7 +269,14 @@ bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transact
     lock_take(t->lock);
     bool is_done = t->is_done;
     t->is_done = false;
+    bool hangs =
+        t->work != WORK_NONE && mono_diff_ns(clock_mono(clock_system()), t->since) >= HANG_NS;
     lock_give(t->lock);
+    if (hangs) {
+        log_error("kafka.hangs", LOG_S("in", names[t->work]),
+                  LOG_S("effect", "the process ends; a restart goes on from the checkpoint"));
+        abort();
+    }
     if (is_done)
         *out = t->outcome;
     return is_done;
@@ -271,17 +305,21 @@ enum status kafka_transactions_create(struct kafka_transactions **out,
     if (st == ST_OK)
         st = thread_start(&t->thread, "transactions", run, t, e);
     if (st != ST_OK) {
-        kafka_transactions_destroy(t);
+        kafka_transactions_destroy(t, NULL);
         return st;
     }
     *out = t;
     return ST_OK;
 }
 
-void kafka_transactions_destroy(struct kafka_transactions *t)
+void kafka_transactions_destroy(struct kafka_transactions *t, rd_kafka_t *open)
 {
     if (!t)
         return;
+    if (open) {
+        t->client = open;
+        t->left_open = true;
+    }
     t->is_stopping = true;
     if (t->thread) {
         wakeup_signal(&t->todo);

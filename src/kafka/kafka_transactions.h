@@ -36,8 +36,12 @@ struct kafka_transactions_opts {
 MUST_CHECK enum status kafka_transactions_create(struct kafka_transactions **out,
                                                  const struct kafka_transactions_opts *opts,
                                                  struct err *e);
-/* Ends the work under way, at most a slice and a question later. NULL is a no-op. */
-void kafka_transactions_destroy(struct kafka_transactions *t);
+/*
+ * Ends the work under way, at most a slice and a question later, and aborts what open holds (a
+ * client with an open transaction that is not under way, or NULL), so that readers of committed
+ * records need not wait for the transaction's timeout. t NULL is a no-op.
+ */
+void kafka_transactions_destroy(struct kafka_transactions *t, rd_kafka_t *open);
 
 /*
  * Takes the transactional id over: init_transactions, which aborts what the instance before left
@@ -52,6 +56,14 @@ void kafka_transactions_destroy(struct kafka_transactions *t);
 void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client, bool was_fenced);
 /* Commits the client's open transaction and begins the next. */
 void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client);
+/*
+ * Aborts the client's open transaction and begins the next. FAILED: it did not end within
+ * KAFKA_TRANSACTIONS_ABORT_MS; the client can be ended all the same. (A client must not be ended in
+ * the middle of a transaction: 2.0.2 then may end the process, because it counts a request for a
+ * partition only after it has handed it over, "txn_req_cnt > 0" in rdkafka_txnmgr.c.)
+ */
+#define KAFKA_TRANSACTIONS_ABORT_MS 3000
+void kafka_transactions_abort(struct kafka_transactions *t, rd_kafka_t *client);
 /* Finds out why the client's open transaction takes no more records. Always ends as FAILED. */
 void kafka_transactions_explain(struct kafka_transactions *t, rd_kafka_t *client);
 
@@ -67,7 +79,13 @@ struct kafka_transactions_outcome {
     rd_kafka_resp_err_t code; /* of the call that failed; 0 when none did */
     const char *why;          /* unless DONE; borrowed until the next work */
 };
-/* Whether the work is done; then how it ended. */
+/*
+ * Whether the work is done; then how it ended. Work that takes longer than
+ * KAFKA_TRANSACTIONS_HANG_MS, far above all timeouts, is a call into librdkafka that does not come
+ * back: then the process ends with a line in the log. A restart is safe by design; a client with a
+ * thread inside can neither be used nor ended.
+ */
+#define KAFKA_TRANSACTIONS_HANG_MS 240000
 bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transactions_outcome *out);
 /* After a recovery that is DONE: the checkpoint that was read back. Its number is that of the last
  * committed transaction with events, its generation and journal are this process's. Borrowed until

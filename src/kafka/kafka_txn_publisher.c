@@ -35,6 +35,7 @@ enum phase {
     PHASE_IDLE,       /* a transaction is begun and empty */
     PHASE_OPEN,       /* it holds records */
     PHASE_ENDING,     /* the thread of the blocking calls has the client and commits */
+    PHASE_ABORTING,   /* the same, and aborts */
     PHASE_FAILING,    /* the same, and finds out why the transaction fails */
     PHASE_FENCED,
 };
@@ -246,20 +247,6 @@ static int64_t phase_ms(const struct kafka_txn_publisher *tp)
     return mono_diff_ns(clock_mono(clock_system()), tp->phase_since) / 1000000;
 }
 
-static const char *phase_name(const struct kafka_txn_publisher *tp)
-{
-    return tp->phase == PHASE_RECOVERING ? "recovery" : "transaction";
-}
-
-static void watch_for_hang(const struct kafka_txn_publisher *tp)
-{
-    if (phase_ms(tp) < KAFKA_TXN_HANG_MS)
-        return;
-    log_error("kafka.hangs", LOG_S("in", phase_name(tp)),
-              LOG_S("effect", "the process ends; a restart goes on from the checkpoint"));
-    abort();
-}
-
 /* A transaction that cannot go on. A report may be on its way that tells more than what is known
  * now, so librdkafka is asked unless it is clear. */
 static void give_up(struct kafka_txn_publisher *tp)
@@ -269,11 +256,28 @@ static void give_up(struct kafka_txn_publisher *tp)
     if (fatal) {
         retire(tp, fatal, text);
     } else if (tp->is_abandoned) {
-        retire(tp, RD_KAFKA_RESP_ERR_NO_ERROR, "the transaction was called back");
+        kafka_transactions_abort(tp->transactions, tp->client);
+        enter(tp, PHASE_ABORTING);
     } else {
         kafka_transactions_explain(tp->transactions, tp->client);
         enter(tp, PHASE_FAILING);
     }
+}
+
+static void end_abort(struct kafka_txn_publisher *tp)
+{
+    struct kafka_transactions_outcome o;
+    if (!kafka_transactions_take(tp->transactions, &o))
+        return;
+    if (o.end != KAFKA_TRANSACTIONS_DONE) {
+        retire(tp, RD_KAFKA_RESP_ERR_NO_ERROR, o.why);
+        return;
+    }
+    tp->code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    snprintf(tp->why, sizeof tp->why, "the transaction was called back");
+    report_aborted(tp);
+    tp->is_failed = tp->is_abandoned = false;
+    enter(tp, PHASE_IDLE);
 }
 
 static void end_failure(struct kafka_txn_publisher *tp)
@@ -283,11 +287,6 @@ static void end_failure(struct kafka_txn_publisher *tp)
         return;
     kafka_client_serve(tp->client, &tp->wake);
     retire(tp, o.code, o.why);
-}
-
-static bool is_with_other_thread(const struct kafka_txn_publisher *tp)
-{
-    return tp->phase == PHASE_RECOVERING || tp->phase == PHASE_ENDING || tp->phase == PHASE_FAILING;
 }
 
 static void advance(struct kafka_txn_publisher *tp)
@@ -312,6 +311,9 @@ static void advance(struct kafka_txn_publisher *tp)
     case PHASE_ENDING:
         end_commit(tp);
         break;
+    case PHASE_ABORTING:
+        end_abort(tp);
+        break;
     case PHASE_FAILING:
         end_failure(tp);
         break;
@@ -319,8 +321,6 @@ static void advance(struct kafka_txn_publisher *tp)
         kafka_client_serve(tp->client, &tp->wake);
         break;
     }
-    if (is_with_other_thread(tp))
-        watch_for_hang(tp);
 }
 
 /* ---- operations ---- */
@@ -409,8 +409,7 @@ static enum publisher_standing op_standing(struct publisher *p, struct publisher
     }
     if (tp->phase == PHASE_FENCED)
         return PUBLISHER_FENCED;
-    if (tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN && tp->phase != PHASE_ENDING &&
-        tp->phase != PHASE_FAILING)
+    if (tp->phase == PHASE_WAITING || tp->phase == PHASE_LOOKING || tp->phase == PHASE_RECOVERING)
         return PUBLISHER_RECOVERING;
     *last = (struct publisher_checkpoint){tp->last.positions, tp->last.count};
     return PUBLISHER_ABLE;
@@ -464,6 +463,12 @@ static const char *op_cluster_id(struct publisher *p)
     return kafka_watcher_cluster_id(own(p)->watcher);
 }
 
+static bool is_with_other_thread(const struct kafka_txn_publisher *tp)
+{
+    return tp->phase == PHASE_RECOVERING || tp->phase == PHASE_ENDING ||
+           tp->phase == PHASE_ABORTING || tp->phase == PHASE_FAILING;
+}
+
 static const char *op_state(struct publisher *p, bool *connected)
 {
     struct kafka_txn_publisher *tp = own(p);
@@ -475,8 +480,8 @@ static const char *op_state(struct publisher *p, bool *connected)
                  tp->checkpoint_topic, tp->topic_reason);
     else if (*connected && is_with_other_thread(tp) && phase_ms(tp) > SLOW_MS)
         snprintf(tp->state_line, sizeof tp->state_line, "a %s waits for Kafka since %d s%s%s",
-                 phase_name(tp), (int)(phase_ms(tp) / 1000), tp->why[0] ? "; before: " : "",
-                 tp->why);
+                 tp->phase == PHASE_RECOVERING ? "recovery" : "transaction",
+                 (int)(phase_ms(tp) / 1000), tp->why[0] ? "; before: " : "", tp->why);
     else if (*connected && tp->setbacks > 1)
         snprintf(tp->state_line, sizeof tp->state_line, "transactions fail: %s", tp->why);
     return tp->state_line;
@@ -488,7 +493,7 @@ static void op_destroy(struct publisher *p)
     if (!tp)
         return;
     /* First: it may be inside the client. */
-    kafka_transactions_destroy(tp->transactions);
+    kafka_transactions_destroy(tp->transactions, tp->phase == PHASE_OPEN ? tp->client : NULL);
     if (tp->client)
         kafka_client_watch(tp->client, -1);
     kafka_watcher_destroy(tp->watcher);

@@ -14,25 +14,33 @@
  *      └──── anything that fails: the client is retired ────────┴───────────┼───────────────┘ │
  *                                                                fenced ◀───┘     committed ◀─┘
  *
+ * Nothing is done in Kafka before the first question for the standing: whoever asks has made sure
+ * that it is the right cluster.
+ *
  * There is one way out of every failure: a new producer, init_transactions, the checkpoint read
- * back. It decides a commit of unknown outcome by the checkpoint's number. Fencing is final: the
- * younger instance is at work, and only a person knows which of the two is right.
+ * back. It decides a commit of unknown outcome by the checkpoint's number. (librdkafka's own way
+ * out, abort_transaction, leaves gaps in sequence numbers behind a refused batch; it serves for
+ * transactions that are called back, and at the end.)
+ *
+ * A younger instance has a higher generation in its checkpoint: finding one is final, and what was
+ * being committed then gets no report. Being fenced without one is routine.
  *
  * A topic whose record made a transaction fail is suspected: its next records go one by one, each
  * in a transaction of its own, until as many as failed had their answer. A record that is refused
  * alone is REJECTED. A denied topic, or one whose records run out of time (no leader), rests for a
- * while that doubles. Other topics go on between the probes.
+ * while that doubles. Other topics go on between the probes. When Kafka refuses a partition without
+ * naming a record, all topics of the transaction are suspected, and the probes tell which it was.
+ *
+ * max.in.flight stays 1 (kafka_conf.c): a batch that is taken for stored though it was refused
+ * would be a gap in a committed transaction.
  *
  * Delivery time is bounded below the transaction timeout, which a broker enforces: a record that
  * runs out of time fails its transaction and is sent again in another.
  *
- * A call into librdkafka that does not come back within KAFKA_TXN_HANG_MS, far above all its
- * timeouts, ends the process with a line in the log: a restart is safe by design.
+ * A call into librdkafka that does not come back ends the process (kafka_transactions.h).
  */
 
 #include "kafka/kafka_publisher.h"
-
-#define KAFKA_TXN_HANG_MS 240000
 
 struct kafka_txn_opts {
     struct kafka_publisher_opts common;

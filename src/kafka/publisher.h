@@ -76,7 +76,8 @@ struct publisher_checkpoint {
 enum publisher_standing {
     PUBLISHER_RECOVERING, /* init_transactions, or the checkpoint is being read */
     PUBLISHER_ABLE,
-    PUBLISHER_FENCED, /* a younger instance has taken over; this one publishes nothing more */
+    PUBLISHER_FENCED, /* a younger instance has taken over; this one publishes nothing more, and
+                         what it was committing gets no report */
 };
 
 /* The state of a topic as a lane sees it. */
