@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/admin_json.h"
-#include "api/admin_routes.h"
+#include "api/admin_change.h"
 #include "api/reply.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -30,30 +29,14 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
 
 static void answer(struct admin_act *act, int status, struct json_value *root)
 {
-    static const struct slice no_memory = {"{\"error\":\"out_of_memory\"}\n", 26};
-    struct http_reply reply = {.status = status, .content_type = "application/json"};
-    struct http_req *req = act->call->req;
-    struct buf text;
-    buf_init(&text, REPLY_JSON_MAX);
-    reply.body = no_memory;
-    if (json_print(root, &text) == ST_OK && buf_append(&text, "\n", 1) == ST_OK)
-        reply.body = buf_slice(&text);
-    if (status == 503)
-        reply.headers[0] = (struct http_header){"Retry-After", REPLY_RETRY_AFTER};
-    json_destroy(root);
     journal_rows_free(act->row);
     /* act is the request's memory: it is gone afterwards. */
-    http_req_answer(req, &reply);
-    buf_fini(&text);
+    admin_change_answer(act->call->req, status, root);
 }
 
 static void answer_refusal(struct admin_act *act, int status, const char *word, const char *reason)
 {
-    struct json_value *root = json_object();
-    json_add_string(root, "error", slice_of(word));
-    if (reason)
-        json_add_string(root, "reason", slice_of(reason));
-    answer(act, status, root);
+    answer(act, status, admin_change_refusal(word, reason));
 }
 
 static void done(struct commit_job *job, enum status outcome, const struct err *e)
@@ -98,55 +81,10 @@ static void submit(struct admin_act *act)
 
 /* ---- what the request says ---- */
 
-/* Control bytes would forge lines where the text is shown. */
-static bool is_plain(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return false;
-    return true;
-}
-
-/* A text member, "" when it is absent and not needed. */
-static enum status read_text(const struct json_value *body, const char *name, bool needed,
-                             struct buf *out, struct err *e)
-{
-    struct slice text = {"", 0};
-    enum status st = json_get_string(body, name, out->max - 1, &text, e);
-    if (st == ST_NOT_FOUND && !needed)
-        st = ST_OK;
-    if (st == ST_OK && needed && !text.len)
-        st = ST_NOT_FOUND;
-    if (st == ST_NOT_FOUND)
-        return err_set(e, ST_BAD_INPUT, "%s is missing", name);
-    if (st == ST_OK && !is_plain(text))
-        st = err_set(e, ST_BAD_INPUT, "%s has a control character", name);
-    if (st != ST_OK)
-        return err_set(e, ST_BAD_INPUT, "%s: it must be a text of at most %zu bytes", name,
-                       out->max - 1);
-    memcpy(out->ptr, text.ptr, text.len);
-    out->ptr[text.len] = '\0';
-    return ST_OK;
-}
-
-/* An array as a buf that is full at its size. */
-static struct buf field(char *bytes, size_t size)
-{
-    return (struct buf){.ptr = bytes, .max = size};
-}
-
-static bool is_member(struct slice name, const char *const *known)
-{
-    while (*known)
-        if (slice_eq(name, slice_of(*known++)))
-            return true;
-    return false;
-}
-
 struct act_needs {
     const char *action;
     bool why;
-    const char *const *members; /* NULL ends it */
+    const char *members; /* of the body, separated by commas */
 };
 
 /* Fills act with what every change has, and *body, which the caller destroys. */
@@ -154,21 +92,16 @@ static enum status begin(struct admin_call *call, const struct act_needs *needs,
                          struct json_value **body, struct err *e)
 {
     struct admin_act *act = call->act;
-    struct buf who = field(act->who, sizeof act->who), why = field(act->why, sizeof act->why);
-    enum status st;
-    *body = NULL;
     act->call = call;
     act->action = needs->action;
-    st = json_parse(http_req_body(call->req), call->route->body_max, body, e);
-    if (st == ST_OK && json_kind(*body) != JSON_OBJECT)
-        st = err_set(e, ST_BAD_INPUT, "the body must be a JSON object");
-    if (st != ST_OK)
-        return st;
-    for (const struct json_value *m = json_first(*body); m; m = json_next(m))
-        if (!is_member(json_name(m), needs->members))
-            return err_set(e, ST_BAD_INPUT, "unknown member in the body");
-    st = read_text(*body, "who", true, &who, e);
-    return st == ST_OK ? read_text(*body, "why", needs->why, &why, e) : st;
+    enum status st = admin_change_body(call, needs->members, body, e);
+    if (st == ST_OK)
+        st =
+            admin_change_text(*body, "who", true, admin_change_field(act->who, sizeof act->who), e);
+    if (st == ST_OK)
+        st = admin_change_text(*body, "why", needs->why,
+                               admin_change_field(act->why, sizeof act->why), e);
+    return st;
 }
 
 static void refuse(struct admin_call *call, const struct err *e)
@@ -220,12 +153,12 @@ static void change_pause(struct admin_call *call, const struct act_needs *needs,
                          enum status (*change)(struct admin_act *, struct journal *, struct err *))
 {
     struct admin_act *act = call->act;
-    struct buf scope = field(act->target, sizeof act->target);
+    struct buf scope = admin_change_field(act->target, sizeof act->target);
     struct json_value *body;
     struct err e = {0};
     enum status st = begin(call, needs, &body, &e);
     if (st == ST_OK)
-        st = read_text(body, "scope", true, &scope, &e);
+        st = admin_change_text(body, "scope", true, scope, &e);
     if (st == ST_OK)
         st = check_scope(act->target, &e);
     json_destroy(body);
@@ -236,7 +169,7 @@ static void change_pause(struct admin_call *call, const struct act_needs *needs,
         refuse(call, &e);
 }
 
-static const char *const pause_members[] = {"who", "why", "scope", NULL};
+static const char pause_members[] = "who,why,scope";
 
 void admin_act_pause(struct admin_call *call)
 {
@@ -306,8 +239,8 @@ static enum status choose_topic(struct admin_act *act, const struct json_value *
 {
     struct admin_call *call = act->call;
     struct topic_search search = {.act = act, .lane = act->row->lane};
-    struct buf topic = field(act->topic, sizeof act->topic);
-    enum status st = read_text(body, "topic", false, &topic, e);
+    struct buf topic = admin_change_field(act->topic, sizeof act->topic);
+    enum status st = admin_change_text(body, "topic", false, topic, e);
     if (st == ST_OK && !act->topic[0] && act->row->lane)
         st = journal_reader_lanes(call->reader, act->row->lane - 1, on_lane, &search, e);
     if (st == ST_OK && !act->topic[0])
@@ -320,8 +253,7 @@ static enum status choose_topic(struct admin_act *act, const struct json_value *
 
 void admin_act_requeue(struct admin_call *call)
 {
-    static const char *const members[] = {"who", "why", "topic", NULL};
-    static const struct act_needs needs = {"requeue", false, members};
+    static const struct act_needs needs = {"requeue", false, "who,why,topic"};
     struct admin_act *act = call->act;
     struct json_value *body;
     struct err e = {0};
@@ -349,8 +281,7 @@ void admin_act_requeue(struct admin_call *call)
 
 void admin_act_discard(struct admin_call *call)
 {
-    static const char *const members[] = {"who", "why", NULL};
-    static const struct act_needs needs = {"discard", true, members};
+    static const struct act_needs needs = {"discard", true, "who,why"};
     struct admin_act *act = call->act;
     struct json_value *body;
     struct err e = {0};

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/admin_call.h"
+#include "api/admin_change.h"
 #include "api/admin_events.h"
 #include "api/admin_json.h"
 #include "api/admin_routes.h"
@@ -68,32 +68,17 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
     return st;
 }
 
-/* Answers a suspended request and frees c; root is destroyed. */
+/* Answers the suspended request and frees c; root is destroyed. */
 static void answer(struct change *c, int status, struct json_value *root)
 {
-    static const struct slice no_memory = {"{\"error\":\"out_of_memory\"}\n", 26};
-    struct http_reply reply = {
-        .status = status, .content_type = "application/json", .body = no_memory};
     struct http_req *req = c->call->req;
-    struct buf text;
-    buf_init(&text, REPLY_JSON_MAX);
-    if (json_print(root, &text) == ST_OK && buf_append(&text, "\n", 1) == ST_OK)
-        reply.body = buf_slice(&text);
-    if (status == 503)
-        reply.headers[0] = (struct http_header){"Retry-After", REPLY_RETRY_AFTER};
-    json_destroy(root);
     free(c);
-    http_req_answer(req, &reply);
-    buf_fini(&text);
+    admin_change_answer(req, status, root);
 }
 
 static void answer_refusal(struct change *c, int status, const char *word, const char *reason)
 {
-    struct json_value *root = json_object();
-    json_add_string(root, "error", slice_of(word));
-    if (reason)
-        json_add_string(root, "reason", slice_of(reason));
-    answer(c, status, root);
+    answer(c, status, admin_change_refusal(word, reason));
 }
 
 static void done(struct commit_job *job, enum status outcome, const struct err *e)
@@ -140,48 +125,6 @@ static void submit(struct change *c)
 
 /* ---- what a request says ---- */
 
-/* A text member without control characters, which would forge lines where it is shown; "" when it
- * is absent and not needed. */
-static enum status read_text(const struct json_value *body, const char *name, bool is_needed,
-                             struct buf out, struct err *e)
-{
-    struct slice text = {"", 0};
-    enum status st = json_get_string(body, name, out.max - 1, &text, e);
-    if (st == ST_NOT_FOUND && !is_needed)
-        st = ST_OK;
-    if (st == ST_NOT_FOUND || (st == ST_OK && is_needed && !text.len))
-        return err_set(e, ST_BAD_INPUT, "%s is missing", name);
-    for (size_t i = 0; i < text.len && st == ST_OK; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return err_set(e, ST_BAD_INPUT, "%s has a control character", name);
-    if (st != ST_OK)
-        return err_set(e, ST_BAD_INPUT, "%s must be a text of at most %zu bytes", name,
-                       out.max - 1);
-    memcpy(out.ptr, text.ptr, text.len);
-    out.ptr[text.len] = 0;
-    return ST_OK;
-}
-
-static struct buf field(char *bytes, size_t size)
-{
-    return (struct buf){.ptr = bytes, .max = size};
-}
-
-static enum status check_members(const struct json_value *body, const char *known, struct err *e)
-{
-    for (const struct json_value *m = json_first(body); m; m = json_next(m)) {
-        struct slice name = json_name(m);
-        const char *at = known;
-        while (*at && !slice_eq(name, (struct slice){at, strcspn(at, ",")})) {
-            at += strcspn(at, ",");
-            at += *at == ',';
-        }
-        if (!*at)
-            return err_set(e, ST_BAD_INPUT, "unknown member in the body; there are %s", known);
-    }
-    return ST_OK;
-}
-
 /* Makes the change with what every one has, and *body, which the caller destroys. */
 static enum status begin(struct admin_call *call, const char *members, struct change **out,
                          struct json_value **body, struct err *e)
@@ -192,13 +135,9 @@ static enum status begin(struct admin_call *call, const char *members, struct ch
     if (!c)
         return err_set(e, ST_NO_MEM, "replay: out of memory");
     c->call = call;
-    st = json_parse(http_req_body(call->req), call->route->body_max, body, e);
-    if (st == ST_OK && json_kind(*body) != JSON_OBJECT)
-        st = err_set(e, ST_BAD_INPUT, "the body must be a JSON object");
+    st = admin_change_body(call, members, body, e);
     if (st == ST_OK)
-        st = check_members(*body, members, e);
-    if (st == ST_OK)
-        st = read_text(*body, "who", true, field(c->who, sizeof c->who), e);
+        st = admin_change_text(*body, "who", true, admin_change_field(c->who, sizeof c->who), e);
     return st;
 }
 
@@ -231,7 +170,8 @@ static enum status read_order(struct change *c, const struct json_value *body, s
     if (st == ST_NOT_FOUND)
         st = ST_OK;
     if (st == ST_OK)
-        st = read_text(body, "why", !asked->is_dry_run, field(c->why, sizeof c->why), e);
+        st = admin_change_text(body, "why", !asked->is_dry_run,
+                               admin_change_field(c->why, sizeof c->why), e);
     if (st == ST_OK)
         st = json_get_object(body, "selection", &which, e);
     if (st == ST_NOT_FOUND)
@@ -239,7 +179,8 @@ static enum status read_order(struct change *c, const struct json_value *body, s
     if (st == ST_OK)
         st = selection_read(&c->which, which, e);
     if (st == ST_OK)
-        st = read_text(body, "topic", false, field(c->topic, sizeof c->topic), e);
+        st = admin_change_text(body, "topic", false, admin_change_field(c->topic, sizeof c->topic),
+                               e);
     if (st == ST_OK && c->topic[0] && !route_topic_is_legal(slice_of(c->topic)))
         st = err_set(e, ST_BAD_INPUT, "Kafka takes no topic of that name");
     c->order.rate = RATE_DEFAULT;
@@ -468,7 +409,8 @@ static void change_state(struct admin_call *call, const char *action, enum repla
     struct err e = {0};
     enum status st = begin(call, "who,why", &c, &body, &e);
     if (st == ST_OK)
-        st = read_text(body, "why", state == REPLAYS_CANCELLED, field(c->why, sizeof c->why), &e);
+        st = admin_change_text(body, "why", state == REPLAYS_CANCELLED,
+                               admin_change_field(c->why, sizeof c->why), &e);
     json_destroy(body);
     if (st == ST_OK)
         st = check_there(call, &e);

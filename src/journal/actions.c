@@ -43,7 +43,7 @@ static struct bound number(int64_t value)
     return (struct bound){NULL, value};
 }
 
-static enum status check_by(const struct action_by *by, bool needs_why, struct err *e)
+enum status action_check(const struct action_by *by, bool needs_why, struct err *e)
 {
     if (!by->who[0] || strlen(by->who) > ACTION_WHO_MAX)
         return err_set(e, ST_BAD_INPUT, "who must have 1 to %d bytes", ACTION_WHO_MAX);
@@ -54,7 +54,7 @@ static enum status check_by(const struct action_by *by, bool needs_why, struct e
     return ST_OK;
 }
 
-static enum status note(struct journal *j, const struct action_by *by, const char *action,
+enum status action_note(struct journal *j, const struct action_by *by, const char *action,
                         const char *target, struct err *e)
 {
     const struct bound values[] = {number(journal_now(j).us), text(by->who), text(action),
@@ -108,7 +108,7 @@ enum status action_pause(struct journal *j, const char *scope, const struct acti
 {
     const struct bound values[] = {text(scope), number(journal_now(j).us), text(by->who),
                                    text(by->why)};
-    enum status st = check_by(by, false, e);
+    enum status st = action_check(by, false, e);
     if (st == ST_OK)
         st = check_scope(j, scope, e);
     if (st == ST_OK)
@@ -116,7 +116,7 @@ enum status action_pause(struct journal *j, const char *scope, const struct acti
                  "INSERT INTO pauses(scope, since_us, who, why) VALUES(?1, ?2, ?3, ?4) "
                  "ON CONFLICT(scope) DO NOTHING",
                  values, 4, NULL, e);
-    return st == ST_OK ? note(j, by, "pause", scope, e) : st;
+    return st == ST_OK ? action_note(j, by, "pause", scope, e) : st;
 }
 
 enum status action_resume(struct journal *j, const char *scope, const struct action_by *by,
@@ -124,12 +124,12 @@ enum status action_resume(struct journal *j, const char *scope, const struct act
 {
     const struct bound values[] = {text(scope)};
     int64_t changes = 0;
-    enum status st = check_by(by, false, e);
+    enum status st = action_check(by, false, e);
     if (st == ST_OK)
         st = run(j, "DELETE FROM pauses WHERE scope = ?1", values, 1, &changes, e);
     if (st == ST_OK && !changes)
         return err_set(e, ST_NOT_FOUND, "%s is not paused", scope);
-    return st == ST_OK ? note(j, by, "resume", scope, e) : st;
+    return st == ST_OK ? action_note(j, by, "resume", scope, e) : st;
 }
 
 /* ---- parked events ---- */
@@ -151,7 +151,7 @@ static enum status settle_parked(struct journal *j, int64_t seq, enum parked_sta
         return err_set(e, ST_NOT_FOUND, "event %" PRId64 " is not parked", seq);
     snprintf(target, sizeof target, "seq:%" PRId64, seq);
     if (st == ST_OK)
-        st = note(j, by, state == PARKED_REQUEUED ? "requeue" : "discard", target, e);
+        st = action_note(j, by, state == PARKED_REQUEUED ? "requeue" : "discard", target, e);
     return st;
 }
 
@@ -162,7 +162,7 @@ enum status action_requeue(struct journal *j, const struct action_requeue *in,
     struct journal_append append = {.ev = &fresh, .source = in->source, .parent = in->seq};
     struct journal_appended appended;
     int64_t waits = 0;
-    enum status st = check_by(by, false, e);
+    enum status st = action_check(by, false, e);
     if (st == ST_OK)
         st = count_of(j, "SELECT count(*) FROM parked WHERE seq = ?1 AND state = 0",
                       number(in->seq), &waits, e);
@@ -186,7 +186,7 @@ enum status action_requeue(struct journal *j, const struct action_requeue *in,
 enum status action_discard(struct journal *j, int64_t seq, const struct action_by *by,
                            struct err *e)
 {
-    enum status st = check_by(by, true, e);
+    enum status st = action_check(by, true, e);
     return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
 }
 
@@ -209,10 +209,10 @@ static enum status forget_cluster(struct journal *j, struct err *e)
 static enum status bind_anew(struct journal *j, const struct action_by *by, const char *action,
                              struct err *e)
 {
-    enum status st = check_by(by, true, e);
+    enum status st = action_check(by, true, e);
     if (st == ST_OK)
         st = forget_cluster(j, e);
-    return st == ST_OK ? note(j, by, action, journal_id(j), e) : st;
+    return st == ST_OK ? action_note(j, by, action, journal_id(j), e) : st;
 }
 
 enum status action_rebind(struct journal *j, const struct action_by *by, struct err *e)

@@ -132,6 +132,12 @@ struct slice db_column(sqlite3_stmt *stmt, int index)
     return (struct slice){bytes, (size_t)sqlite3_column_bytes(stmt, index)};
 }
 
+void db_copy_column(sqlite3_stmt *stmt, int index, char *out, size_t size)
+{
+    struct slice text = db_column(stmt, index);
+    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+}
+
 /* Reads a setting back: a promise that rests on a setting must not rest on having asked for it. */
 static enum status expect(sqlite3 *db, const char *pragma, const char *want, struct err *e)
 {

@@ -69,5 +69,7 @@ MUST_CHECK enum status db_text(sqlite3 *db, const char *sql, const char *param, 
 int db_bind_text(sqlite3_stmt *stmt, int index, struct slice text);
 /* The bytes of a column; borrowed until the statement moves. */
 struct slice db_column(sqlite3_stmt *stmt, int index);
+/* Copies a text column into an array; a long one is cut, NULL is "". */
+void db_copy_column(sqlite3_stmt *stmt, int index, char *out, size_t size);
 
 #endif

@@ -72,11 +72,6 @@ void journal_audit_close(struct journal_audit *a)
     free(a);
 }
 
-static void copy_text(char *out, size_t size, struct slice text)
-{
-    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
 /* Of the parked table's state column. */
 static enum journal_fate fate_of(sqlite3_stmt *s, int column)
 {
@@ -115,9 +110,9 @@ enum status journal_audit_lanes(struct journal_audit *a, journal_audit_lane_fn *
                                                    .cursor = sqlite3_column_int64(s, 5),
                                                    .mark = sqlite3_column_int64(s, 6)},
                                           .pruned_to = sqlite3_column_int64(s, 7)};
-        copy_text(lane.lane.org, sizeof lane.lane.org, db_column(s, 2));
-        copy_text(lane.lane.source_name, sizeof lane.lane.source_name, db_column(s, 3));
-        copy_text(lane.lane.topic, sizeof lane.lane.topic, db_column(s, 4));
+        db_copy_column(s, 2, lane.lane.org, sizeof lane.lane.org);
+        db_copy_column(s, 3, lane.lane.source_name, sizeof lane.lane.source_name);
+        db_copy_column(s, 4, lane.lane.topic, sizeof lane.lane.topic);
         fn(arg, &lane);
     }
     return finish(a, s, rc, "reading lanes", e);

@@ -5,6 +5,7 @@
 /* What other files of this room need of an open journal. Nobody outside src/journal includes it.
  * Threads: the writer's. */
 
+#include "journal/actions.h"
 #include "journal/db.h"
 #include "journal/journal.h"
 
@@ -14,5 +15,11 @@ sqlite3 *journal_writer(struct journal *j);
 enum status journal_judge(struct journal *j, enum status st);
 /* Now, by the journal's clock. */
 struct wall journal_now(const struct journal *j);
+
+/* Whether who and why may stand in a row of actions. ST_BAD_INPUT. */
+enum status action_check(const struct action_by *by, bool needs_why, struct err *e);
+/* Writes the row of who, when and why. */
+enum status action_note(struct journal *j, const struct action_by *by, const char *action,
+                        const char *target, struct err *e);
 
 #endif

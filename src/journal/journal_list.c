@@ -85,11 +85,6 @@ void journal_list_close(struct journal_list *l)
     free(l);
 }
 
-static void copy_text(char *out, size_t size, struct slice text)
-{
-    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
 static const char *text_or_empty(sqlite3_stmt *s, int column)
 {
     const unsigned char *text = sqlite3_column_text(s, column);
@@ -203,9 +198,9 @@ enum status journal_list_parking(struct journal_list *l, int64_t seq, struct jou
                                         .parked.us = sqlite3_column_int64(s, 1),
                                         .settled.us = sqlite3_column_int64(s, 2),
                                         .successor = sqlite3_column_int64(s, 3)};
-        copy_text(out->reason, sizeof out->reason, db_column(s, 4));
-        copy_text(out->settled_by, sizeof out->settled_by, db_column(s, 5));
-        copy_text(out->settled_why, sizeof out->settled_why, db_column(s, 6));
+        db_copy_column(s, 4, out->reason, sizeof out->reason);
+        db_copy_column(s, 5, out->settled_by, sizeof out->settled_by);
+        db_copy_column(s, 6, out->settled_why, sizeof out->settled_why);
     } else if (rc == SQLITE_DONE) {
         st = err_set(e, ST_NOT_FOUND, "event %lld is not parked", (long long)seq);
     } else {
@@ -257,10 +252,10 @@ enum status journal_list_actions(struct journal_list *l, size_t max,
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct journal_action action = {.id = sqlite3_column_int64(s, 0),
                                         .at.us = sqlite3_column_int64(s, 1)};
-        copy_text(action.who, sizeof action.who, db_column(s, 2));
-        copy_text(action.action, sizeof action.action, db_column(s, 3));
-        copy_text(action.target, sizeof action.target, db_column(s, 4));
-        copy_text(action.why, sizeof action.why, db_column(s, 5));
+        db_copy_column(s, 2, action.who, sizeof action.who);
+        db_copy_column(s, 3, action.action, sizeof action.action);
+        db_copy_column(s, 4, action.target, sizeof action.target);
+        db_copy_column(s, 5, action.why, sizeof action.why);
         fn(arg, &action);
     }
     if (rc != SQLITE_DONE)

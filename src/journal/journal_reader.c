@@ -75,11 +75,6 @@ void journal_reader_hand_over(struct journal_reader *r)
     thread_owner_release(&r->owner);
 }
 
-static void copy_text(char *out, size_t size, struct slice text)
-{
-    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
 enum status journal_reader_lanes(struct journal_reader *r, int64_t after,
                                  void (*on_lane)(void *arg, const struct journal_lane *), void *arg,
                                  struct err *e)
@@ -94,24 +89,15 @@ enum status journal_reader_lanes(struct journal_reader *r, int64_t after,
                                     .source = sqlite3_column_int64(s, 1),
                                     .cursor = sqlite3_column_int64(s, 5),
                                     .mark = sqlite3_column_int64(s, 6)};
-        copy_text(lane.org, sizeof lane.org, db_column(s, 2));
-        copy_text(lane.source_name, sizeof lane.source_name, db_column(s, 3));
-        copy_text(lane.topic, sizeof lane.topic, db_column(s, 4));
+        db_copy_column(s, 2, lane.org, sizeof lane.org);
+        db_copy_column(s, 3, lane.source_name, sizeof lane.source_name);
+        db_copy_column(s, 4, lane.topic, sizeof lane.topic);
         on_lane(arg, &lane);
     }
     if (rc != SQLITE_DONE)
         st = db_error(r->db, e, "reading lanes");
     sqlite3_reset(s);
     return st;
-}
-
-/* Moves the bytes of *text behind *at and points it there. */
-static void move(struct slice *text, char **at)
-{
-    if (text->len)
-        memcpy(*at, text->ptr, text->len);
-    text->ptr = *at;
-    *at += text->len;
 }
 
 /* Rows that are read together lie one behind the other, in blocks of so many bytes or of one large
@@ -145,8 +131,7 @@ static struct journal_row *copy_row(struct tail *t, const struct row *row, bool 
 {
     const struct event *ev = &row->ev;
     const size_t align = _Alignof(struct journal_row);
-    size_t size = sizeof(struct journal_row) + ev->type.len + ev->id.len + ev->key.len +
-                  ev->trace.len + ev->content_headers.len + ev->body.len;
+    size_t size = sizeof(struct journal_row) + row_text_bytes(ev);
     struct journal_row *copy = take_room(t, (size + align - 1) / align * align);
     if (!copy)
         return NULL;
@@ -158,13 +143,7 @@ static struct journal_row *copy_row(struct tail *t, const struct row *row, bool 
                                  .parent = row->parent,
                                  .intact = intact,
                                  .ev = *ev};
-    char *at = (char *)(copy + 1);
-    move(&copy->ev.type, &at);
-    move(&copy->ev.id, &at);
-    move(&copy->ev.key, &at);
-    move(&copy->ev.trace, &at);
-    move(&copy->ev.content_headers, &at);
-    move(&copy->ev.body, &at);
+    row_move_texts(&copy->ev, (char *)(copy + 1));
     return copy;
 }
 
@@ -263,9 +242,9 @@ enum status journal_read_pauses(struct journal_reader *r,
     thread_owner_check(&r->owner);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct journal_pause pause = {.since.us = sqlite3_column_int64(s, 1)};
-        copy_text(pause.scope, sizeof pause.scope, db_column(s, 0));
-        copy_text(pause.who, sizeof pause.who, db_column(s, 2));
-        copy_text(pause.why, sizeof pause.why, db_column(s, 3));
+        db_copy_column(s, 0, pause.scope, sizeof pause.scope);
+        db_copy_column(s, 2, pause.who, sizeof pause.who);
+        db_copy_column(s, 3, pause.why, sizeof pause.why);
         on_pause(arg, &pause);
     }
     if (rc != SQLITE_DONE)
@@ -291,9 +270,9 @@ enum status journal_read_parked(struct journal_reader *r, int64_t after, int64_t
                                    .parked.us = sqlite3_column_int64(s, 3),
                                    .quarantined = sqlite3_column_int64(s, 4) & EVENT_QUARANTINED,
                                    .body_bytes = (uint64_t)sqlite3_column_int64(s, 8)};
-        copy_text(p.topic, sizeof p.topic, db_column(s, 5));
-        copy_text(p.type, sizeof p.type, db_column(s, 6));
-        copy_text(p.reason, sizeof p.reason, db_column(s, 7));
+        db_copy_column(s, 5, p.topic, sizeof p.topic);
+        db_copy_column(s, 6, p.type, sizeof p.type);
+        db_copy_column(s, 7, p.reason, sizeof p.reason);
         on_parked(arg, &p);
     }
     if (rc != SQLITE_DONE)

@@ -82,33 +82,16 @@ void journal_select_hand_over(struct journal_select *s)
 
 /* ---- one row ---- */
 
-/* Moves the bytes of *text behind *at and points it there. */
-static void move(struct slice *text, char **at)
-{
-    if (text->len)
-        memcpy(*at, text->ptr, text->len);
-    text->ptr = *at;
-    *at += text->len;
-}
-
-static void copy_text(char *out, size_t size, struct slice text)
-{
-    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
 /* One allocation a row: the struct, then its texts, then the body. NULL when out of memory. */
 static struct journal_selected *copy_row(sqlite3_stmt *s)
 {
     struct row row;
     bool is_intact = row_read(s, &row);
     const struct event *ev = &row.ev;
-    size_t size = ev->type.len + ev->id.len + ev->key.len + ev->trace.len +
-                  ev->content_headers.len + ev->body.len;
+    size_t size = row_text_bytes(ev);
     struct journal_selected *copy = malloc(sizeof *copy + size);
-    char *at;
     if (!copy)
         return NULL;
-    at = (char *)(copy + 1);
     *copy = (struct journal_selected){
         .row = {.seq = row.seq,
                 .prev = row.prev,
@@ -120,15 +103,10 @@ static struct journal_selected *copy_row(sqlite3_stmt *s)
         .is_unpublished = sqlite3_column_int(s, COLUMN_UNPUBLISHED) != 0,
         .is_paused = sqlite3_column_int(s, COLUMN_PAUSED) != 0,
     };
-    copy_text(copy->org, sizeof copy->org, db_column(s, COLUMN_ORG));
-    copy_text(copy->source, sizeof copy->source, db_column(s, COLUMN_SOURCE));
-    copy_text(copy->topic, sizeof copy->topic, db_column(s, COLUMN_TOPIC));
-    move(&copy->row.ev.type, &at);
-    move(&copy->row.ev.id, &at);
-    move(&copy->row.ev.key, &at);
-    move(&copy->row.ev.trace, &at);
-    move(&copy->row.ev.content_headers, &at);
-    move(&copy->row.ev.body, &at);
+    db_copy_column(s, COLUMN_ORG, copy->org, sizeof copy->org);
+    db_copy_column(s, COLUMN_SOURCE, copy->source, sizeof copy->source);
+    db_copy_column(s, COLUMN_TOPIC, copy->topic, sizeof copy->topic);
+    row_move_texts(&copy->row.ev, (char *)(copy + 1));
     return copy;
 }
 

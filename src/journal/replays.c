@@ -44,11 +44,6 @@ const char *replays_state_name(enum replays_state state)
     return names[state];
 }
 
-static void copy_text(char *out, size_t size, struct slice text)
-{
-    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
 /* ---- the writer's side ---- */
 
 /* Runs a statement that the caller has bound and gives it back. */
@@ -66,35 +61,12 @@ static enum status prepare(struct journal *j, sqlite3_stmt **s, const char *sql,
     return journal_judge(j, db_prepare(journal_writer(j), s, sql, e));
 }
 
-static enum status check_by(const struct action_by *by, bool needs_why, struct err *e)
-{
-    if (!by->who[0] || strlen(by->who) > ACTION_WHO_MAX)
-        return err_set(e, ST_BAD_INPUT, "who must have 1 to %d bytes", ACTION_WHO_MAX);
-    if (strlen(by->why) > ACTION_WHY_MAX)
-        return err_set(e, ST_BAD_INPUT, "why has more than %d bytes", ACTION_WHY_MAX);
-    if (needs_why && !by->why[0])
-        return err_set(e, ST_BAD_INPUT, "why is missing: say why");
-    return ST_OK;
-}
-
-/* The row of who, when and why. */
 static enum status note(struct journal *j, const struct action_by *by, const char *action,
                         int64_t id, struct err *e)
 {
     char target[32];
-    sqlite3_stmt *s = NULL;
-    enum status st = prepare(
-        j, &s, "INSERT INTO actions(at_us, who, action, target, why) VALUES(?1, ?2, ?3, ?4, ?5)",
-        e);
-    if (st != ST_OK)
-        return st;
     snprintf(target, sizeof target, "replay:%" PRId64, id);
-    sqlite3_bind_int64(s, 1, journal_now(j).us);
-    sqlite3_bind_text(s, 2, by->who, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, action, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 4, target, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 5, by->why, -1, SQLITE_STATIC);
-    return finish(j, s, NULL, e);
+    return action_note(j, by, action, target, e);
 }
 
 enum status replays_create(struct journal *j, const struct replays_order *order,
@@ -103,7 +75,7 @@ enum status replays_create(struct journal *j, const struct replays_order *order,
     char events[SELECTION_JSON_MAX];
     sqlite3_stmt *s = NULL;
     int64_t open = 0;
-    enum status st = check_by(by, true, e);
+    enum status st = action_check(by, true, e);
     if (st == ST_OK)
         st = selection_print(order->which, events, e);
     if (st == ST_OK)
@@ -147,7 +119,7 @@ enum status replays_set_state(struct journal *j, int64_t id, enum replays_state 
     };
     sqlite3_stmt *s = NULL;
     int64_t changes = 0;
-    enum status st = check_by(by, state == REPLAYS_CANCELLED, e);
+    enum status st = action_check(by, state == REPLAYS_CANCELLED, e);
     if (st == ST_OK)
         st = prepare(j, &s,
                      "UPDATE replays SET state = ?2, changed_us = ?3, "
@@ -342,12 +314,12 @@ static void read_replay(sqlite3_stmt *s, struct replay *out)
                            .gone = sqlite3_column_int64(s, 11),
                            .created.us = sqlite3_column_int64(s, 14),
                            .changed.us = sqlite3_column_int64(s, 15)};
-    copy_text(out->selection, sizeof out->selection, db_column(s, 2));
-    copy_text(out->topic, sizeof out->topic, db_column(s, 3));
-    copy_text(out->failure, sizeof out->failure, db_column(s, 12));
-    copy_text(out->waits, sizeof out->waits, db_column(s, 13));
-    copy_text(out->who, sizeof out->who, db_column(s, 16));
-    copy_text(out->why, sizeof out->why, db_column(s, 17));
+    db_copy_column(s, 2, out->selection, sizeof out->selection);
+    db_copy_column(s, 3, out->topic, sizeof out->topic);
+    db_copy_column(s, 12, out->failure, sizeof out->failure);
+    db_copy_column(s, 13, out->waits, sizeof out->waits);
+    db_copy_column(s, 16, out->who, sizeof out->who);
+    db_copy_column(s, 17, out->why, sizeof out->why);
 }
 
 enum status replays_list(struct replays *r, size_t max,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/row.h"
 
+#include <string.h>
+
 #include "base/checksum.h"
 
 /*
@@ -83,4 +85,29 @@ bool row_read(sqlite3_stmt *s, struct row *row)
     ev->content_headers = db_column(s, 14);
     ev->body = db_column(s, 15);
     return (uint32_t)sqlite3_column_int64(s, 9) == row_checksum(row);
+}
+
+size_t row_text_bytes(const struct event *ev)
+{
+    return ev->type.len + ev->id.len + ev->key.len + ev->trace.len + ev->content_headers.len +
+           ev->body.len;
+}
+
+/* Moves the bytes of *text behind *at and points it there. */
+static void move(struct slice *text, char **at)
+{
+    if (text->len)
+        memcpy(*at, text->ptr, text->len);
+    text->ptr = *at;
+    *at += text->len;
+}
+
+void row_move_texts(struct event *ev, char *at)
+{
+    move(&ev->type, &at);
+    move(&ev->id, &at);
+    move(&ev->key, &at);
+    move(&ev->trace, &at);
+    move(&ev->content_headers, &at);
+    move(&ev->body, &at);
 }

@@ -34,4 +34,10 @@ void row_bind(sqlite3_stmt *s, const struct row *row);
  * holds. */
 bool row_read(sqlite3_stmt *s, struct row *row);
 
+/* Bytes of all texts and the body. */
+size_t row_text_bytes(const struct event *ev);
+/* Copies texts and body behind each other to at, which has row_text_bytes(), and points ev there.
+ */
+void row_move_texts(struct event *ev, char *at);
+
 #endif
