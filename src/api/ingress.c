@@ -9,6 +9,7 @@
 #include "api/delivery.h"
 #include "api/intake_counts.h"
 #include "api/reply.h"
+#include "api/source_routes.h"
 #include "api/throttle.h"
 #include "base/log.h"
 
@@ -19,6 +20,7 @@ struct source {
     int64_t number; /* in the journal */
     struct auth *auth;
     struct routes *routes;
+    struct routes *dead_letters; /* NULL: none */
     struct metric *oversize;
     struct metric *conflicts;
     bool wants_kafka;           /* ack = kafka */
@@ -35,6 +37,7 @@ struct ingress {
     _Atomic bool draining;
     struct intake_counts *counts;
     struct metric_family *unauthorized;
+    struct metric_family *dead_letters;
     struct metric *refusals[HTTP_REFUSAL_COUNT];
     struct metric *not_found;
     struct metric *wrong_method;
@@ -325,35 +328,15 @@ static void create_source_metrics(struct ingress *in, struct metrics *m)
     }
 }
 
-static enum status create_routes(struct source *s, const struct conf_source *conf, struct err *e)
+/* Where copies of what is parked go. They are counted by the journal, which makes them. */
+static void set_dead_letters(struct ingress *in, const struct source *s)
 {
-    struct route_rule *rules = calloc(conf->rules.count + 1, sizeof *rules);
-    struct envelope_keys *keys = calloc(conf->rules.count + 1, sizeof *keys);
-    struct routes_opts opts = {.template_text = conf->topic,
-                               .source = s->name,
-                               .org = s->org,
-                               .rules = rules,
-                               .rule_count = conf->rules.count};
-    enum status st = ST_NO_MEM;
-    if (!rules || !keys) {
-        err_set(e, ST_NO_MEM, "routes: out of memory");
-        goto out_free;
-    }
-    _Static_assert(sizeof(struct conf_keys) == sizeof(struct envelope_keys), "the same bound");
-    for (size_t i = 0; i < conf->rules.count; i++) {
-        const struct conf_rule *rule = &conf->rules.items[i];
-        memcpy(keys[i].names, rule->keys.names, sizeof keys[i].names);
-        rules[i] = (struct route_rule){
-            .what = rule->what, .topic = rule->topic, .keys = rule->keys_line ? &keys[i] : NULL};
-    }
-    memcpy(keys[conf->rules.count].names, conf->key.names, sizeof keys[0].names);
-    opts.keys = &keys[conf->rules.count];
-    st = routes_create(&s->routes, &opts, e);
-
-out_free:
-    free(rules);
-    free(keys);
-    return st;
+    struct metric *count =
+        metric_child(in->dead_letters, slice_of(s->name), slice_of(""), slice_of(""));
+    const struct journal_dead_letters to = {
+        .routes = s->dead_letters, .body_max = in->opts.record_max, .count = count};
+    if (s->dead_letters)
+        intake_dead_letters(in->opts.journal, s->number, &to);
 }
 
 static enum status add_source(struct ingress *in, const struct conf_source *conf, struct err *e)
@@ -367,10 +350,14 @@ static enum status add_source(struct ingress *in, const struct conf_source *conf
     s->wants_kafka = in->opts.acks && strcmp(conf->ack, "kafka") == 0;
     if (!s->name || !s->org || !s->path || !s->auth)
         return err_set(e, ST_NO_MEM, "source %s: out of memory", conf->name);
-    st = create_routes(s, conf, e);
+    st = source_routes_create(&s->routes, conf, e);
+    if (st == ST_OK)
+        st = source_routes_dead_letters(&s->dead_letters, conf, s->routes, e);
     if (st == ST_OK)
         st = intake_source(in->opts.journal, s->org, s->name, &s->number, e);
-    if (st != ST_OK)
+    if (st == ST_OK)
+        set_dead_letters(in, s);
+    else
         err_context(e, "source %s", conf->name);
     return st;
 }
@@ -388,6 +375,9 @@ enum status ingress_create(struct ingress **out, const struct ingress_opts *opts
         opts->metrics, METRIC_COUNTER, "relay_intake_total", "source,type,status",
         "Deliveries answered, by source, event type and status: stored, duplicate, quarantined, "
         "ping, unavailable"));
+    in->dead_letters =
+        metric_family(opts->metrics, METRIC_COUNTER, "relay_dead_letters_total", "source",
+                      "Copies of parked events for the source's dead_letter_topic, in the journal");
     if (!in->throttle || !in->counts)
         st = err_set(e, ST_NO_MEM, "ingress: out of memory");
     for (size_t i = 0; i < opts->conf->source_count && st == ST_OK; i++)
@@ -410,6 +400,7 @@ void ingress_destroy(struct ingress *in)
         struct source *s = &in->sources[i];
         auth_destroy(s->auth);
         routes_destroy(s->routes);
+        routes_destroy(s->dead_letters);
         free((char *)s->name);
         free((char *)s->org);
         free((char *)s->path);

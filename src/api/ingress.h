@@ -31,7 +31,6 @@
 
 #include "api/auth.h"
 #include "base/metric.h"
-#include "event/route.h"
 #include "relay/intake.h"
 
 struct ingress;
@@ -47,7 +46,8 @@ struct ingress_opts {
     struct metrics *metrics;
 };
 
-/* Registers every source in the journal. ST_BAD_INPUT: a topic is not legal; the text names it. */
+/* Registers every source in the journal, and where its dead letters go. The journal's writer must
+ * be done before the ingress goes. ST_BAD_INPUT: a topic is not legal; the text names it. */
 MUST_CHECK enum status ingress_create(struct ingress **out, const struct ingress_opts *opts,
                                       struct err *e);
 /* No request may be under way. NULL is a no-op. */

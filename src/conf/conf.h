@@ -155,6 +155,10 @@ struct conf {
  * in *e. kafka_property_check() is one. */
 typedef enum status conf_kafka_check_fn(const char *name, const char *value, struct err *e);
 
+/* Whether the topics of a source's dead letters are legal and no topic of its events; another
+ * status than ST_OK refuses dead_letter_topic. source_routes_check() is one. */
+typedef enum status conf_dead_letter_check_fn(const struct conf_source *source, struct err *e);
+
 struct conf_load_opts {
     bool demo; /* bootstrap.servers is then no longer required, but refused */
     /*
@@ -165,6 +169,8 @@ struct conf_load_opts {
      */
     bool client;
     conf_kafka_check_fn *kafka_check; /* called for each property; NULL: none is judged */
+    conf_dead_letter_check_fn *dead_letter_check; /* called for each source with such a topic; NULL:
+                                                     none is judged */
 };
 
 /*

@@ -95,6 +95,18 @@ static void check_ack(const struct conf_build_section *s, const struct conf *c,
                         "needs [http] ack_timeout below answer_timeout");
 }
 
+static void check_dead_letters(const struct conf_build_section *s,
+                               const struct conf_load_opts *opts, struct conf_errors *errs)
+{
+    const struct conf_source *source = s->base;
+    struct err e = {.code = ST_OK};
+    /* A refused value left nothing behind. */
+    if (source->dead_letter_topic[0] && opts->dead_letter_check &&
+        opts->dead_letter_check(source, &e) != ST_OK)
+        conf_errors_add(errs, line_of(s, "dead_letter_topic"), s->title, "dead_letter_topic", "%s",
+                        e.text);
+}
+
 static void check_source(const struct conf_build_section *s, const struct conf *c,
                          struct conf_errors *errs)
 {
@@ -159,6 +171,22 @@ static void check_for_client(const struct conf_build *b, const struct conf_load_
             check_required(conf_build_section(b, i), opts, errs);
 }
 
+/* The embedded broker is librdkafka's mock cluster. */
+static void check_demo(const struct conf_build_section *s, const struct conf *c,
+                       struct conf_errors *errs)
+{
+    int line = line_of(s, "bootstrap.servers");
+    if (line)
+        conf_errors_add(errs, line, s->title, "bootstrap.servers",
+                        "has no effect with --demo; remove it or start without --demo");
+    line = line_of(s, "delivery");
+    /* A value that is no word of the list is an error already, and NULL. */
+    if (line && c->kafka.delivery && strcmp(c->kafka.delivery, "exactly_once") == 0)
+        conf_errors_add(errs, line, s->title, "delivery",
+                        "exactly_once needs a real Kafka: the demo's broker has no transactions; "
+                        "remove it or start without --demo");
+}
+
 void conf_check(const struct conf_build *b, const struct conf *c, const struct conf_load_opts *opts,
                 struct conf_errors *errs)
 {
@@ -171,11 +199,12 @@ void conf_check(const struct conf_build *b, const struct conf *c, const struct c
         check_required(s, opts, errs);
         if (s->kind == CONF_SECTION_HTTP)
             check_pair(s, "tls_cert_file", "tls_key_file", errs);
-        if (s->kind == CONF_SECTION_SOURCE)
+        if (s->kind == CONF_SECTION_SOURCE) {
             check_source(s, c, errs);
-        if (s->kind == CONF_SECTION_KAFKA && opts->demo && line_of(s, "bootstrap.servers"))
-            conf_errors_add(errs, line_of(s, "bootstrap.servers"), s->title, "bootstrap.servers",
-                            "has no effect with --demo; remove it or start without --demo");
+            check_dead_letters(s, opts, errs);
+        }
+        if (s->kind == CONF_SECTION_KAFKA && opts->demo)
+            check_demo(s, c, errs);
     }
     check_paths(b, errs);
     check_listeners(b, c, errs);

@@ -176,6 +176,9 @@
       "Topic of its records; {family}, {source} and {org} are filled in.")                         \
     X(TOPIC_RULES, "topic.FAMILY", rules, "gladly.calls", "1", "249", CONF_RESTART | CONF_EXAMPLE, \
       "Topic of one FAMILY or one type FAMILY/NAME, or - to keep it in the journal only.")         \
+    X(TOPIC, "dead_letter_topic", dead_letter_topic, "gladly.dead-letters", "1", "249",            \
+      CONF_RESTART | CONF_EXAMPLE,                                                                 \
+      "Topic that gets a copy of what is parked; {family}, {source} and {org} are filled in.")     \
     X(KEYS, "key", key, "conversationId,customerId,destinationCustomerId,taskId,agentId,jobId,id", \
       "", "", CONF_RESTART,                                                                        \
       "Where the record key is looked for, in this order; records of one key stay in order.")      \

@@ -127,6 +127,7 @@ static enum status pass_row(struct walk *w, const struct conf *c, const struct c
     case CONF_KIND_TEXT:
     case CONF_KIND_SECRET:
     case CONF_KIND_USER:
+    case CONF_KIND_TOPIC:
         return pass_scalar(w, row, base, **(const char *const *)field != '\0');
     default:
         return pass_scalar(w, row, base, true);

@@ -13,6 +13,8 @@ const char *event_origin_name(enum event_origin origin)
         return "backfill";
     case EVENT_ORIGIN_REQUEUE:
         return "requeue";
+    case EVENT_ORIGIN_DEAD_LETTER:
+        return "dead_letter";
     }
     return "unknown";
 }

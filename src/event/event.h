@@ -19,9 +19,10 @@ enum event_origin {
     EVENT_ORIGIN_WEBHOOK = 0,
     EVENT_ORIGIN_BACKFILL = 1,
     EVENT_ORIGIN_REQUEUE = 2,
+    EVENT_ORIGIN_DEAD_LETTER = 3, /* the copy of a parked event, for another topic */
 };
-/* "webhook", "backfill", "requeue": the relay-origin header; "unknown" for a number that this
- * version does not know. */
+/* "webhook", "backfill", "requeue", "dead_letter": the relay-origin header; "unknown" for a number
+ * that this version does not know. */
 const char *event_origin_name(enum event_origin origin);
 
 /* Stored as bits: append only. */
@@ -41,8 +42,12 @@ struct event {
     struct slice key;   /* of the Kafka record; empty: none */
     struct slice topic; /* where it is to be published; empty: nowhere */
     struct slice trace; /* "traceparent" or "traceparent\ntracestate"; empty: none */
-    struct slice
-        content_headers; /* quarantined: "Name: value\n" lines of the content headers; else empty */
+    /*
+     * "Name: value\n" lines: of a quarantined event the content headers of its delivery; of a dead
+     * letter those, then Relay-Park-Reason and, when its body is left out, Relay-Body-Omitted with
+     * the body's bytes. Else empty.
+     */
+    struct slice content_headers;
     struct slice reason; /* quarantined or oversize: why, for people */
     struct wall received;
     struct wall event_time; /* valid with EVENT_HAS_TIME */

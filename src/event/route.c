@@ -280,6 +280,28 @@ static const struct target *find_rule(const struct routes *r, struct slice what)
     return NULL;
 }
 
+#define TARGETS(r) (FAMILIES + 1 + (r)->rule_count)
+
+/* The topic of the target of this number; empty when it has none, or when no type comes to it. */
+static struct slice target_topic(const struct routes *r, size_t i)
+{
+    const struct target *t = i <= FAMILIES ? &r->families[i] : &r->rules[i - FAMILIES - 1].target;
+    if (i <= FAMILIES && find_rule(r, slice_of(i < FAMILIES ? families[i].type : other_name)))
+        return (struct slice){NULL, 0};
+    return (struct slice){t->topic, t->topic_length};
+}
+
+bool routes_share(const struct routes *a, const struct routes *b, struct slice *topic)
+{
+    for (size_t i = 0; i < TARGETS(a); i++) {
+        *topic = target_topic(a, i);
+        for (size_t k = 0; k < TARGETS(b) && topic->len; k++)
+            if (slice_eq(*topic, target_topic(b, k)))
+                return true;
+    }
+    return false;
+}
+
 struct route routes_find(const struct routes *r, struct slice type)
 {
     struct slice part = family_part(type);

@@ -59,6 +59,10 @@ struct route {
 };
 struct route routes_find(const struct routes *r, struct slice type);
 
+/* Whether there is a topic that both can give, whatever the types; *topic is then one such, and
+ * lives as long as a. */
+bool routes_share(const struct routes *a, const struct routes *b, struct slice *topic);
+
 /*
  * The family of a type: the part before '/', lower case, '_' written '-' ("conversation-status");
  * "other" when it is none of the families that Gladly documents. A constant string.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "journal/journal_internal.h"
+#include "journal/replays.h"
 
 /* Runs a statement with up to four texts and numbers bound in order; *changes may be NULL. */
 struct bound {
@@ -190,6 +191,13 @@ enum status action_discard(struct journal *j, int64_t seq, const struct action_b
     return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
 }
 
+enum status action_replace(struct journal *j, int64_t seq, int64_t successor, struct err *e)
+{
+    static const struct action_by relay = {
+        .who = "gladly-relay", .why = "the topic refused the copy: one without its body follows"};
+    return settle_parked(j, seq, PARKED_REQUEUED, successor, &relay, e);
+}
+
 /*
  * Nothing is known of what the cluster has of this journal: everything that waits may be there, and
  * is labelled (the marks), whichever way it was sent before (the note, clearance.h).
@@ -203,7 +211,13 @@ static enum status forget_cluster(struct journal *j, struct err *e)
                  "UPDATE lanes SET mark = max(mark, coalesce((SELECT seq FROM sqlite_sequence "
                  "WHERE name = 'events'), 0))",
                  NULL, 0, NULL, e);
-    return st;
+    /* An audit must not look for what went before in the new cluster or under the new identity. */
+    if (st == ST_OK)
+        st = run(j,
+                 "INSERT OR REPLACE INTO meta(name, value) "
+                 "SELECT 'bound_after:' || id, cursor FROM lanes WHERE cursor > 0",
+                 NULL, 0, NULL, e);
+    return st == ST_OK ? replays_suspect(j, e) : st;
 }
 
 static enum status bind_anew(struct journal *j, const struct action_by *by, const char *action,

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/journal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/failpoint.h"
 #include "base/thread.h"
+#include "journal/beside.h"
+#include "journal/dead_letters.h"
 #include "journal/journal_internal.h"
 #include "journal/lanes.h"
 #include "journal/retention.h"
@@ -53,6 +52,7 @@ struct journal {
     struct lanes *lanes;
     struct window *window;
     struct retention *retention;
+    struct dead_letters *dead_letters;
     char id[IDENT_TEXT_MAX];
     struct ident window_key;
     int64_t next_seq;
@@ -66,76 +66,14 @@ struct journal {
     _Atomic int64_t figure_checkpoints;
 };
 
-/* ---- files beside the journal ---- */
-
-static char *beside(const char *path, const char *suffix)
-{
-    char *name = NULL;
-    if (asprintf(&name, "%s%s", path, suffix) < 0)
-        return NULL;
-    return name;
-}
-
-/* The lock is held by the open descriptor for the life of the process and never released by hand
- * (promise P8). */
-static enum status take_lock(struct journal *j, struct err *e)
-{
-    enum status st = ST_OK;
-    char *name = beside(j->path, "-lock");
-    if (!name)
-        return err_set(e, ST_NO_MEM, "journal: out of memory");
-    j->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (j->lock_fd < 0)
-        st = err_set_errno(e, ST_DENIED, errno, "journal lock %s", name);
-    else if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        st =
-            err_set(e, ST_BUSY, "journal %s is in use by another process (lock %s)", j->path, name);
-    free(name);
-    return st;
-}
-
-/*
- * The marker says: the process before ended because a write or a sync failed. Then, and only then,
- * the next start checks the whole file. It is made on a disk that just failed, so it may be
- * missing; the TRUNCATE checkpoint at open runs anyway.
- */
-static void leave_marker(const struct journal *j)
-{
-    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
-    int fd = name ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    struct err ignored;
-    /* A disk that just failed may fail here, too. */
-    bool saved = fd >= 0 && fsync(fd) == 0 && db_sync_directory(name, &ignored) == ST_OK;
-    (void)saved;
-    if (fd >= 0)
-        close(fd);
-    free(name);
-}
-
-static bool marker_is_there(const struct journal *j)
-{
-    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
-    bool there = name && access(name, F_OK) == 0;
-    free(name);
-    return there;
-}
-
-static void remove_marker(const struct journal *j)
-{
-    char *name = j->opts.vfs ? NULL : beside(j->path, "-failed");
-    if (name)
-        unlink(name);
-    free(name);
-}
-
 /* ---- life ---- */
 
 /* J6: remembers that the journal must not be used again. */
 static enum status judge(struct journal *j, enum status st)
 {
     if (st == ST_IO || st == ST_CORRUPT) {
-        if (!j->dead)
-            leave_marker(j);
+        if (!j->dead && !j->opts.vfs)
+            beside_leave_marker(j->path);
         j->dead = true;
     }
     return st;
@@ -206,7 +144,7 @@ static int sync_wal(sqlite3 *db)
 static enum status recover(struct journal *j, struct err *e)
 {
     enum status st = ST_OK;
-    bool failed_before = marker_is_there(j);
+    bool failed_before = !j->opts.vfs && beside_has_marker(j->path);
     int rc;
     if (failed_before)
         st = quick_check(j->db, e);
@@ -225,7 +163,8 @@ static enum status recover(struct journal *j, struct err *e)
     if (rc == SQLITE_OK && (rc = sync_wal(j->db)) != SQLITE_OK)
         return err_set_detail(e, ST_IO, rc, "sync of the emptied WAL at start failed (SQLite %d)",
                               rc);
-    remove_marker(j);
+    if (!j->opts.vfs)
+        beside_remove_marker(j->path);
     return ST_OK;
 }
 
@@ -266,7 +205,7 @@ static enum status open_database(struct journal *j, struct err *e)
                                     .wal_max_bytes = j->opts.wal_max_bytes};
     const struct window_opts window_opts = {.window_ms = j->opts.window_ms,
                                             .ids_max = j->opts.window_ids_max};
-    char *copy = beside(j->path, "-before-migration");
+    char *copy = beside_name(j->path, "-before-migration");
     struct schema_stamp stamp = {.demo = j->opts.demo, .backup = j->opts.vfs ? NULL : copy};
     struct window_opts with_db = window_opts;
     enum status st = db_open(&j->db, &db_opts, e);
@@ -287,6 +226,8 @@ static enum status open_database(struct journal *j, struct err *e)
         st = lanes_create(&j->lanes, j->db, e);
     if (st == ST_OK)
         st = retention_create(&j->retention, j->db, e);
+    if (st == ST_OK)
+        st = dead_letters_create(&j->dead_letters, j->db, e);
     if (st == ST_OK)
         st = window_create(&j->window, &with_db, clock_wall(j->opts.clock), e);
     if (st != ST_OK)
@@ -309,7 +250,7 @@ enum status journal_open(struct journal **out, const struct journal_opts *opts, 
     if (!j->path)
         st = err_set(e, ST_NO_MEM, "journal: out of memory");
     if (st == ST_OK && !opts->vfs)
-        st = take_lock(j, e);
+        st = beside_lock(j->path, &j->lock_fd, e);
     if (st == ST_OK)
         st = open_database(j, e);
     if (st != ST_OK) {
@@ -333,6 +274,7 @@ void journal_close(struct journal *j)
         sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     window_destroy(j->window);
     retention_destroy(j->retention);
+    dead_letters_destroy(j->dead_letters);
     lanes_destroy(j->lanes);
     for (int i = 0; i < STMT_COUNT; i++)
         sqlite3_finalize(j->stmt[i]);
@@ -355,6 +297,12 @@ enum status journal_source(struct journal *j, const char *org, const char *name,
     if (st != ST_OK)
         err_context(e, "journal %s", j->path);
     return judge(j, st);
+}
+
+void journal_set_dead_letters(struct journal *j, int64_t source,
+                              const struct journal_dead_letters *to)
+{
+    dead_letters_set(j->dead_letters, source, to);
 }
 
 struct journal_digest journal_digest(const struct journal *j, struct slice org,
@@ -401,47 +349,82 @@ enum status journal_begin(struct journal *j, struct err *e)
     return ST_OK;
 }
 
+/* Gives the row the next seq and, with a topic, a place at the end of its lane. */
+static enum status place_row(struct journal *j, struct row *row, struct slice topic, struct err *e)
+{
+    struct lane *lane = NULL;
+    enum status st = ST_OK;
+    row->seq = j->next_seq;
+    if (topic.len)
+        st = lanes_find(j->lanes, row->source, topic, row->seq, &lane, e);
+    if (st != ST_OK)
+        return st;
+    if (lane) {
+        row->lane = lane->id;
+        row->prev = lane->last_seq;
+    }
+    row_bind(j->stmt[STMT_APPEND], row);
+    st = db_run(j->db, j->stmt[STMT_APPEND], e);
+    if (st != ST_OK)
+        return st;
+    j->next_seq++;
+    if (lane)
+        lanes_advance(j->lanes, lane, row->seq);
+    return ST_OK;
+}
+
+/* *is_new: it was not parked before. */
 static enum status park_row(struct journal *j, int64_t lane, int64_t seq, struct slice reason,
-                            struct err *e)
+                            bool *is_new, struct err *e)
 {
     sqlite3_stmt *s = j->stmt[STMT_PARK];
+    enum status st;
     sqlite3_bind_int64(s, 1, seq);
     sqlite3_bind_int64(s, 2, lane);
     sqlite3_bind_int64(s, 3, clock_wall(j->opts.clock).us);
     sqlite3_bind_text(s, 4, reason.len ? reason.ptr : "", (int)reason.len, SQLITE_STATIC);
-    return db_run(j->db, s, e);
+    st = db_run(j->db, s, e);
+    *is_new = st == ST_OK && sqlite3_changes(j->db) > 0;
+    return st;
+}
+
+/* The copy of a row that was parked just now, if one is wanted. */
+static enum status add_dead_letter(struct journal *j, const struct dead_letters_parked *parked,
+                                   struct err *e)
+{
+    struct row copy = {.seq = 0};
+    enum status st = dead_letters_make(j->dead_letters, parked, journal_now(j), &copy, e);
+    /* The park is what was promised: it must not fail for want of a lane for its copy. */
+    if (st != ST_OK || !copy.ev.topic.len || !lanes_has_room(j->lanes, copy.source, copy.ev.topic))
+        return st;
+    st = place_row(j, &copy, copy.ev.topic, e);
+    if (st != ST_OK)
+        return st;
+    dead_letters_note(j->dead_letters, copy.source);
+    if (parked->row.ev.origin == EVENT_ORIGIN_DEAD_LETTER)
+        st = action_replace(j, parked->row.seq, copy.seq, e);
+    return st;
 }
 
 static enum status insert_row(struct journal *j, const struct journal_append *in,
                               const struct window_match *match, int64_t *seq, struct err *e)
 {
-    const unsigned parked_at_birth = EVENT_QUARANTINED | EVENT_OVERSIZE;
-    struct row row = {
-        .seq = j->next_seq, .source = in->source, .parent = in->parent, .ev = *in->ev};
-    struct lane *lane = NULL;
-    enum status st = ST_OK;
+    bool is_parked = in->ev->flags & (EVENT_QUARANTINED | EVENT_OVERSIZE), is_new;
+    struct dead_letters_parked parked = {
+        .row = {.source = in->source, .parent = in->parent, .ev = *in->ev},
+        .is_intact = true,
+        .reason = in->ev->reason};
+    enum status st;
     if (match->conflict)
-        row.ev.flags |= EVENT_CONFLICT;
+        parked.row.ev.flags |= EVENT_CONFLICT;
     /* An oversize event keeps out of the lane's chain: a requeue gives it a new place. */
-    if (in->ev->topic.len && !(in->ev->flags & parked_at_birth))
-        st = lanes_find(j->lanes, in->source, in->ev->topic, row.seq, &lane, e);
-    if (st != ST_OK)
-        return st;
-    if (lane) {
-        row.lane = lane->id;
-        row.prev = lane->last_seq;
-    }
-    row_bind(j->stmt[STMT_APPEND], &row);
-    st = db_run(j->db, j->stmt[STMT_APPEND], e);
-    if (st == ST_OK && (in->ev->flags & parked_at_birth))
-        st = park_row(j, 0, row.seq, in->ev->reason, e);
-    if (st != ST_OK)
-        return st;
-    j->next_seq++;
-    if (lane)
-        lanes_advance(j->lanes, lane, row.seq);
-    *seq = row.seq;
-    return ST_OK;
+    st = place_row(j, &parked.row, is_parked ? (struct slice){NULL, 0} : in->ev->topic, e);
+    if (st == ST_OK && is_parked)
+        st = park_row(j, 0, parked.row.seq, in->ev->reason, &is_new, e);
+    if (st == ST_OK && is_parked)
+        st = add_dead_letter(j, &parked, e);
+    *seq = parked.row.seq;
+    return st;
 }
 
 enum status journal_append(struct journal *j, const struct journal_append *in,
@@ -487,8 +470,21 @@ enum status journal_set_mark(struct journal *j, int64_t lane, int64_t seq, struc
 enum status journal_park(struct journal *j, int64_t lane, int64_t seq, struct slice reason,
                          struct err *e)
 {
+    const struct lane *of = lanes_by_id(j->lanes, lane);
+    struct dead_letters_parked parked = {.reason = reason};
+    bool is_new;
+    enum status st;
     CHECK(j->open);
-    return judge(j, park_row(j, lane, seq, reason, e));
+    st = park_row(j, lane, seq, reason, &is_new, e);
+    if (st != ST_OK || !is_new || !of || !dead_letters_is_wanted(j->dead_letters, of->source))
+        return judge(j, st);
+    st = dead_letters_read(j->dead_letters, seq, &parked, e);
+    /* What a damaged row says of its own place is worth nothing. */
+    parked.row.seq = seq;
+    parked.row.source = of->source;
+    if (st == ST_OK)
+        st = add_dead_letter(j, &parked, e);
+    return judge(j, st == ST_NOT_FOUND ? ST_OK : st);
 }
 
 enum status journal_set_meta(struct journal *j, const char *name, const char *value, struct err *e)
@@ -519,6 +515,7 @@ enum status journal_commit(struct journal *j, struct err *e)
     }
     j->open = false;
     lanes_committed(j->lanes);
+    dead_letters_committed(j->dead_letters);
     window_committed(j->window);
     j->figure_last_seq = j->next_seq - 1;
     return ST_OK;
@@ -534,6 +531,7 @@ void journal_rollback(struct journal *j)
     j->open = false;
     j->next_seq = j->begin_seq;
     lanes_rolled_back(j->lanes);
+    dead_letters_rolled_back(j->dead_letters);
     window_rolled_back(j->window);
     retention_rolled_back(j->retention);
 }

@@ -28,6 +28,8 @@
 #include "event/event.h"
 
 struct journal;
+struct metric;
+struct routes;
 
 struct journal_opts {
     const char *path;
@@ -65,6 +67,20 @@ const char *journal_id(const struct journal *j);
 MUST_CHECK enum status journal_source(struct journal *j, const char *org, const char *name,
                                       int64_t *source, struct err *e);
 
+/*
+ * Parked events of a source leave a copy for Kafka: one more row, in the transaction that parks
+ * them, with origin dead_letter and the parked seq as its parent. It is in no dedupe window. When
+ * there is no lane left for it, there is none.
+ */
+struct journal_dead_letters {
+    const struct routes *routes; /* the copy's topic, by the event's type; outlives the journal */
+    size_t body_max;             /* bytes; a larger body is left out of the copy, which says so */
+    struct metric *count;        /* of copies; NULL: none. Outlives the journal's writer */
+};
+/* Thread: main before the writer starts. */
+void journal_set_dead_letters(struct journal *j, int64_t source,
+                              const struct journal_dead_letters *to);
+
 /* What an event is known by inside the dedupe window; computed outside the writer thread because it
  * costs. */
 struct journal_digest {
@@ -94,8 +110,8 @@ struct journal_appended {
 };
 
 /*
- * Adds an event. Quarantined and oversize events are parked in the same transaction. ST_FULL: disk
- * or JOURNAL_LANES_MAX; roll back.
+ * Adds an event. Quarantined and oversize events are parked, and copied, in the same transaction.
+ * ST_FULL: disk or JOURNAL_LANES_MAX; roll back.
  */
 MUST_CHECK enum status journal_append(struct journal *j, const struct journal_append *in,
                                       struct journal_appended *out, struct err *e);
@@ -111,7 +127,8 @@ MUST_CHECK enum status journal_set_cursor(struct journal *j, int64_t lane, int64
 #define JOURNAL_MARK_AHEAD 10000
 MUST_CHECK enum status journal_set_mark(struct journal *j, int64_t lane, int64_t seq,
                                         struct err *e);
-/* Parks an event that Kafka will never take. */
+/* Parks an event that Kafka will never take, and copies it (journal_set_dead_letters). Parking what
+ * is parked changes nothing. */
 MUST_CHECK enum status journal_park(struct journal *j, int64_t lane, int64_t seq,
                                     struct slice reason, struct err *e);
 /* Sets a value of the meta table ("kafka_cluster_id"). */

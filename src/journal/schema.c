@@ -37,11 +37,11 @@ static const char version_1[] =
     " event_us INTEGER,"
     " flags INTEGER NOT NULL,"
     " origin INTEGER NOT NULL,"
-    " parent INTEGER,"            /* of a requeued event: the seq it was parked under */
+    " parent INTEGER,"            /* of a requeue, or a dead letter: the parked seq */
     " checksum INTEGER NOT NULL," /* CRC-32C over all the other columns */
     " type TEXT, id TEXT, key TEXT,"
     " trace TEXT,"   /* traceparent, newline, tracestate */
-    " headers TEXT," /* quarantined: the content headers */
+    " headers TEXT," /* quarantined: the content headers; a dead letter: the reason, too */
     " body BLOB NOT NULL);"
     "CREATE INDEX events_lane ON events(lane);"
     "CREATE TABLE window("

@@ -51,6 +51,11 @@ enum status intake_source(struct journal *j, const char *org, const char *name, 
     return journal_source(j, org, name, source, e);
 }
 
+void intake_dead_letters(struct journal *j, int64_t source, const struct journal_dead_letters *to)
+{
+    journal_set_dead_letters(j, source, to);
+}
+
 enum status intake_submit(struct committer *c, struct journal *j, struct slice org,
                           struct intake_item *item)
 {

@@ -38,6 +38,9 @@ struct intake_item {
 MUST_CHECK enum status intake_source(struct journal *j, const char *org, const char *name,
                                      int64_t *source, struct err *e);
 
+/* Where copies of the source's parked events go, see journal.h. Thread: as intake_source(). */
+void intake_dead_letters(struct journal *j, int64_t source, const struct journal_dead_letters *to);
+
 /*
  * Hands the item over; ev, its slices and the item stay as they are until done(). org is the scope
  * of deduplication. ST_FULL or ST_DENIED: not taken, done() is not called. Any thread; computes the

@@ -68,18 +68,45 @@ static struct slice source_text(struct record *r, const struct record_origin *or
     return joined(r, parts, 4);
 }
 
-/* What the delivery said of its body: only a requeued event that could not be read has other than
- * JSON. */
+/* The value of a line of content_headers; empty when there is none. */
+static struct slice line_of(const struct event *ev, const char *name)
+{
+    struct slice left = ev->content_headers;
+    size_t n = strlen(name);
+    while (left.len) {
+        const char *end = memchr(left.ptr, '\n', left.len);
+        size_t len = end ? (size_t)(end - left.ptr) : left.len, used = end ? len + 1 : len;
+        if (len > n + 2 && memcmp(left.ptr, name, n) == 0 && memcmp(left.ptr + n, ": ", 2) == 0)
+            return (struct slice){left.ptr + n + 2, len - n - 2};
+        left = (struct slice){left.ptr + used, left.len - used};
+    }
+    return (struct slice){NULL, 0};
+}
+
+/* What the delivery said of its body: only an event that could not be read has other than JSON. */
 static struct slice content_type(const struct event *ev)
 {
-    static const char name[] = "Content-Type: ";
-    const size_t n = sizeof name - 1;
-    struct slice kept = ev->content_headers;
-    const char *end;
-    if (kept.len <= n || memcmp(kept.ptr, name, n) != 0)
-        return slice_of("application/json");
-    end = memchr(kept.ptr, '\n', kept.len);
-    return (struct slice){kept.ptr + n, end ? (size_t)(end - kept.ptr) - n : kept.len - n};
+    struct slice said = line_of(ev, "Content-Type");
+    if (said.len)
+        return said;
+    /* A dead letter without a type was no Gladly event in plain JSON. */
+    if (ev->origin == EVENT_ORIGIN_DEAD_LETTER && !ev->type.len)
+        return slice_of("application/octet-stream");
+    return slice_of("application/json");
+}
+
+/* What else is kept of a delivery that could not be read, and the relay's own lines. */
+static void add_kept(struct record *r, const struct event *ev)
+{
+    static const char *const names[][2] = {{"Content-Encoding", "content-encoding"},
+                                           {"Content-Language", "content-language"},
+                                           {"Relay-Park-Reason", "relay-park-reason"},
+                                           {"Relay-Body-Omitted", "relay-body-omitted"}};
+    for (size_t i = 0; ev->content_headers.len && i < sizeof names / sizeof names[0]; i++) {
+        struct slice value = line_of(ev, names[i][0]);
+        if (value.len)
+            add(r, names[i][1], value);
+    }
 }
 
 static void add_cloudevents(struct record *r, const struct journal_row *row,
@@ -117,7 +144,10 @@ static void add_relay(struct record *r, const struct journal_row *row,
     add(r, "relay-received-at", time_text(r, row->ev.received));
     add(r, "relay-origin", slice_of(event_origin_name(row->ev.origin)));
     if (row->parent)
-        add(r, "relay-requeue-of", number_text(r, row->parent));
+        add(r,
+            row->ev.origin == EVENT_ORIGIN_DEAD_LETTER ? "relay-dead-letter-of"
+                                                       : "relay-requeue-of",
+            number_text(r, row->parent));
     if (row->ev.flags & EVENT_CONFLICT)
         add(r, "relay-conflicting-id", slice_of("true"));
 }
@@ -145,4 +175,5 @@ void record_build(struct record *r, const struct journal_row *row,
     add_cloudevents(r, row, origin);
     add_relay(r, row, origin);
     add_trace(r, row->ev.trace);
+    add_kept(r, &row->ev);
 }

@@ -7,8 +7,9 @@
  * what consumers see.
  *
  * Headers follow the CloudEvents Kafka protocol binding 1.0, binary content mode (ce_*,
- * content-type), plus relay-* headers by which a consumer checks the feed itself (promise P11).
- * README.md, "What a record looks like", is the consumers' text.
+ * content-type), plus relay-* headers by which a consumer checks the feed itself (promise P11). A
+ * copy of a parked event says what it is the copy of, and why that was parked. README.md, "What a
+ * record looks like", is the consumers' text.
  *
  * Threads: re-entrant.
  */

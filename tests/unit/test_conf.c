@@ -8,6 +8,7 @@
  */
 #include "conf/conf.h"
 
+#include "api/source_routes.h"
 #include "conf/conf_diff.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_write.h"
@@ -76,7 +77,8 @@ static enum status check_property(const char *name, const char *value, struct er
     return ST_OK;
 }
 
-static const struct conf_load_opts usual = {.kafka_check = check_property};
+static const struct conf_load_opts usual = {.kafka_check = check_property,
+                                            .dead_letter_check = source_routes_check};
 static const struct conf_load_opts demo = {.demo = true, .kafka_check = check_property};
 
 static struct conf *load_good(const char *text)
@@ -294,6 +296,27 @@ static void demo_needs_no_broker_and_refuses_one(void **state)
                        "it or start without --demo\n");
 }
 
+static void demo_refuses_exactly_once(void **state)
+{
+    static const char good[] = "[journal]\npath = j\n[source s]\npath = /s\ntoken = 12345678\n"
+                               "[kafka]\ndelivery = at_least_once\n";
+    struct conf_errors *errs = conf_errors_create();
+    struct conf *c = NULL;
+    (void)state;
+    assert_int_equal(conf_load_text("test.conf", slice_of(good), &demo, &c, errs), ST_OK);
+    conf_destroy(c);
+    conf_errors_destroy(errs);
+    expect_errors_with(&demo,
+                       slice_of("[journal]\npath = j\n[source s]\npath = /s\ntoken = 12345678\n"
+                                "[kafka]\ndelivery = exactly_once\n"),
+                       "test.conf:7: [kafka] delivery: exactly_once needs a real Kafka: the demo's "
+                       "broker has no transactions; remove it or start without --demo\n");
+    expect_errors_with(&demo,
+                       slice_of("[journal]\npath = j\n[source s]\npath = /s\ntoken = 12345678\n"
+                                "[kafka]\ndelivery = twice\n"),
+                       "test.conf:7: [kafka] delivery: must be at_least_once or exactly_once\n");
+}
+
 static void note_change(void *ctx, const struct conf_change *change)
 {
     static const char *const kinds[] = {"changed", "added", "removed"};
@@ -395,6 +418,7 @@ int main(void)
         cmocka_unit_test(sample_files_load_and_mean_the_same),
         cmocka_unit_test(every_commented_line_of_the_sample_is_a_valid_option),
         cmocka_unit_test(demo_needs_no_broker_and_refuses_one),
+        cmocka_unit_test(demo_refuses_exactly_once),
         cmocka_unit_test(diff_names_what_changed_and_whether_a_reload_applies_it),
         cmocka_unit_test(dump_masks_every_secret),
     };

@@ -419,6 +419,7 @@ static void names_the_origins(void **state)
     assert_string_equal(event_origin_name(EVENT_ORIGIN_WEBHOOK), "webhook");
     assert_string_equal(event_origin_name(EVENT_ORIGIN_BACKFILL), "backfill");
     assert_string_equal(event_origin_name(EVENT_ORIGIN_REQUEUE), "requeue");
+    assert_string_equal(event_origin_name(EVENT_ORIGIN_DEAD_LETTER), "dead_letter");
 }
 
 #define ENVELOPE_TEST(f) cmocka_unit_test_setup_teardown(f, make, drop)

@@ -400,6 +400,7 @@ static void a_request_while_draining_is_counted(void **state)
     assert_int_equal(client_ask(&c, KIT_GET("/healthz")), 200);
     http_server_drain(w.rig.server);
     assert_int_equal(client_ask(&c, KIT_POST("/in", "2", "{}")), 503);
+    assert_true(client_is_closed(&c, KIT_DEADLINE_MS));
     expect_refused(&w, "draining", 1);
     client_close(&c);
     world_close(&w);

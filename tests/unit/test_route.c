@@ -303,6 +303,49 @@ static void finds_each_of_many_rules(void **state)
     routes_destroy(r);
 }
 
+static void share(const struct routes_opts *a, const struct routes_opts *b, const char *topic)
+{
+    struct routes *one = created(a), *other = created(b);
+    struct slice found = {NULL, 0};
+    bool is_shared = routes_share(one, other, &found);
+    assert_true(is_shared == (topic != NULL));
+    assert_true(!topic || slice_eq(found, slice_of(topic)));
+    assert_true(routes_share(other, one, &found) == is_shared);
+    routes_destroy(one);
+    routes_destroy(other);
+}
+
+static void finds_a_topic_that_two_routes_give(void **state)
+{
+    static const struct route_rule away[] = {{.what = "TASK", .topic = "jobs"}};
+    static const struct route_rule kept[] = {{.what = "TASK", .topic = ""},
+                                             {.what = "other", .topic = "rest"}};
+    struct routes_opts usual = with_template("gladly.{family}");
+    struct routes_opts letters = with_template("gladly.dead-letter");
+    (void)state;
+    share(&usual, &letters, NULL);
+    letters.template_text = "dead.{family}";
+    share(&usual, &letters, NULL);
+    letters.template_text = "gladly.task";
+    share(&usual, &letters, "gladly.task");
+    letters.template_text = "gladly.{family}";
+    share(&usual, &letters, "gladly.agent-availability");
+    usual.rules = away;
+    usual.rule_count = 1;
+    letters.template_text = "jobs";
+    share(&usual, &letters, "jobs");
+    /* A family with a rule of its own does not come to the template's topic. */
+    letters.template_text = "gladly.task";
+    share(&usual, &letters, NULL);
+    usual.rules = kept;
+    usual.rule_count = 2;
+    share(&usual, &letters, NULL);
+    letters.template_text = "gladly.other";
+    share(&usual, &letters, NULL);
+    letters.template_text = "rest";
+    share(&usual, &letters, "rest");
+}
+
 static void knows_legal_topics(void **state)
 {
     static const char *const legal[] = {"a", "Z", "0", "...", "a.b_c-D", "__consumer_offsets"};
@@ -334,6 +377,7 @@ int main(void)
         cmocka_unit_test(keeps_nothing_of_the_callers),
         cmocka_unit_test(refuses_bad_rules),
         cmocka_unit_test(finds_each_of_many_rules),
+        cmocka_unit_test(finds_a_topic_that_two_routes_give),
         cmocka_unit_test(knows_legal_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

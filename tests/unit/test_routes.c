@@ -333,6 +333,10 @@ static void refuses_what_is_malformed(void **state)
         {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"rate\":\"-1\"")}, 400},
         {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"after\":\"1\"")}, 400},
         {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"dryrun\":true")}, 400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"older_than\":\"2026-01-02T03:04:05Z\"")},
+         400},
+        {{"POST", "/v1/replays", NULL, REPLAY("{}", ",\"dry_run\":true,\"older_than\":\"x\"")},
+         400},
     };
     struct world w;
     (void)state;
