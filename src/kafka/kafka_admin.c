@@ -80,6 +80,26 @@ struct kafka_answer kafka_admin_ask(rd_kafka_t *rk, const char *topic, int timeo
     return a;
 }
 
+struct kafka_answer kafka_admin_ask_known(rd_kafka_t *rk, int timeout_ms,
+                                          void (*on_topic)(void *arg, const char *topic,
+                                                           struct kafka_answer *answer),
+                                          void *arg)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, NULL, &md, timeout_ms);
+    if (err)
+        return no_answer(err);
+    struct kafka_answer all = {.kind = KAFKA_ANSWER_YES};
+    add_cluster_id(&all, rk);
+    for (int i = 0; i < md->topic_cnt; i++) {
+        struct kafka_answer a = of_metadata(&md->topics[i]);
+        memcpy(a.cluster_id, all.cluster_id, sizeof a.cluster_id);
+        on_topic(arg, md->topics[i].topic, &a);
+    }
+    rd_kafka_metadata_destroy(md);
+    return all;
+}
+
 struct kafka_answer kafka_admin_ping(rd_kafka_t *rk, int timeout_ms)
 {
     const struct rd_kafka_metadata *md = NULL;

@@ -38,6 +38,15 @@ struct kafka_answer {
 /* Whether the topic is there. */
 struct kafka_answer kafka_admin_ask(rd_kafka_t *rk, const char *topic, int timeout_ms);
 
+/*
+ * The same of every topic that the client knows, in one question: calls on_topic for each, and
+ * returns whether there was an answer at all (YES or UNREACHABLE).
+ */
+struct kafka_answer kafka_admin_ask_known(rd_kafka_t *rk, int timeout_ms,
+                                          void (*on_topic)(void *arg, const char *topic,
+                                                           struct kafka_answer *answer),
+                                          void *arg);
+
 /* Whether any broker answers, without naming a topic (asks for the whole list: use it seldom). */
 struct kafka_answer kafka_admin_ping(rd_kafka_t *rk, int timeout_ms);
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC "gladly-relay-checkpoint 1\n"
+#define MAGIC   "gladly-relay-checkpoint 2\n"
+#define MAGIC_1 "gladly-relay-checkpoint 1\n"
 
 /* Of the tail that is looked at first: each transaction leaves a record and a marker. */
 #define TAIL_FIRST 16
@@ -46,6 +47,10 @@ struct slice kafka_checkpoint_format(const struct kafka_checkpoint *c, char *out
         len += num_format_i64(c->positions[i].feed, out + len);
         out[len++] = ' ';
         len += num_format_i64(c->positions[i].seq, out + len);
+        if (c->positions[i].check) {
+            out[len++] = ' ';
+            len += num_format_i64(c->positions[i].check, out + len);
+        }
         out[len++] = '\n';
     }
     return (struct slice){out, len};
@@ -91,11 +96,11 @@ static bool take_head(struct slice *text, struct kafka_checkpoint *out)
 {
     struct slice journal;
     int64_t generation, number;
-    if (!take_literal(text, MAGIC) || !take_literal(text, "journal ") ||
-        !take(text, '\n', &journal) || journal.len >= sizeof out->journal ||
-        !take_literal(text, "generation ") || !take_number(text, '\n', &generation) ||
-        !take_literal(text, "number ") || !take_number(text, '\n', &number) || generation < 1 ||
-        number < 0)
+    if (!(take_literal(text, MAGIC) || take_literal(text, MAGIC_1)) ||
+        !take_literal(text, "journal ") || !take(text, '\n', &journal) ||
+        journal.len >= sizeof out->journal || !take_literal(text, "generation ") ||
+        !take_number(text, '\n', &generation) || !take_literal(text, "number ") ||
+        !take_number(text, '\n', &number) || generation < 1 || number < 0)
         return false;
     memcpy(out->journal, journal.ptr, journal.len);
     out->journal[journal.len] = '\0';
@@ -104,15 +109,37 @@ static bool take_head(struct slice *text, struct kafka_checkpoint *out)
     return true;
 }
 
+/* A line without its end: feed, seq and perhaps a check. */
+static bool take_position(struct slice line, struct publisher_position *out)
+{
+    struct slice seq;
+    struct err unused;
+    uint64_t v = 0;
+    *out = (struct publisher_position){0};
+    if (!take_number(&line, ' ', &out->feed))
+        return false;
+    bool has_check = take(&line, ' ', &seq);
+    if (has_check) {
+        if (num_parse_u64(line, 1, UINT32_MAX, &v, &unused) != ST_OK)
+            return false;
+        out->check = (uint32_t)v;
+    }
+    if (num_parse_u64(has_check ? seq : line, 0, INT64_MAX, &v, &unused) != ST_OK)
+        return false;
+    out->seq = (int64_t)v;
+    return true;
+}
+
 enum status kafka_checkpoint_parse(struct slice text, struct kafka_checkpoint *out, struct err *e)
 {
     out->count = 0;
     if (!take_head(&text, out))
-        return err_set(e, ST_BAD_INPUT, "this is no checkpoint of version 1");
+        return err_set(e, ST_BAD_INPUT, "this is no checkpoint of version 1 or 2");
     while (text.len) {
         struct publisher_position p;
-        if (out->count == PUBLISHER_POSITIONS_MAX || !take_number(&text, ' ', &p.feed) ||
-            !take_number(&text, '\n', &p.seq) || p.seq < 0 ||
+        struct slice line;
+        if (out->count == PUBLISHER_POSITIONS_MAX || !take(&text, '\n', &line) ||
+            !take_position(line, &p) ||
             (out->count && p.feed <= out->positions[out->count - 1].feed))
             return err_set(e, ST_BAD_INPUT, "position %zu of the checkpoint is damaged",
                            out->count + 1);

@@ -8,15 +8,16 @@
  * It stands on a compacted topic of the journal's own, one partition, keyed by the journal's id,
  * and is text so that a person can read it:
  *
- *     gladly-relay-checkpoint 1
+ *     gladly-relay-checkpoint 2
  *     journal 9b2c...
  *     generation 7
  *     number 1812
- *     1 40211          feed and seq, one line each, in order of feed; a replay's feed is negative
+ *     1 40187          feed and seq, one line each, in order of feed; a replay's feed is negative
+ *     2 40211 39187233 and a check, where there is one (publisher.h)
  *
  * generation grows by one with each process that takes over, number with each transaction that
  * carries events. A reader therefore knows whether a certain transaction was committed, and whether
- * somebody younger is at work.
+ * somebody younger is at work. Version 1 had no checks; it is still read.
  *
  * Threads: re-entrant; kafka_checkpoint_read blocks.
  */
@@ -40,7 +41,7 @@ void kafka_checkpoint_fini(struct kafka_checkpoint *c);
 void kafka_checkpoint_copy(struct kafka_checkpoint *to, const struct kafka_checkpoint *from);
 
 /* The longest text, with its NUL. */
-#define KAFKA_CHECKPOINT_TEXT_MAX (256 + PUBLISHER_POSITIONS_MAX * 42)
+#define KAFKA_CHECKPOINT_TEXT_MAX (256 + PUBLISHER_POSITIONS_MAX * 53)
 
 /* Writes the text into out, which has KAFKA_CHECKPOINT_TEXT_MAX bytes. */
 struct slice kafka_checkpoint_format(const struct kafka_checkpoint *c, char *out);

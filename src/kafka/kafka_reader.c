@@ -269,6 +269,23 @@ enum status kafka_reader_span(struct kafka_reader *r, int partition, int64_t *lo
     return ask_span(r, partition, low, &now, e);
 }
 
+enum status kafka_reader_find(struct kafka_reader *r, int partition, struct wall t, int64_t *offset,
+                              struct err *e)
+{
+    rd_kafka_topic_partition_list_t *asked = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(asked, r->topic, partition);
+    rd_kafka_resp_err_t err;
+    CHECK(partition >= 0 && partition < r->partitions);
+    one->offset = t.us > 0 ? t.us / 1000 : 0;
+    err = rd_kafka_offsets_for_times(r->ends, asked, r->timeout_ms);
+    if (!err)
+        err = one->err;
+    /* RD_KAFKA_OFFSET_END: no record is so young. */
+    *offset = one->offset >= 0 && one->offset < r->end[partition] ? one->offset : r->end[partition];
+    rd_kafka_topic_partition_list_destroy(asked);
+    return err ? failure(r, r->topic, err, e) : ST_OK;
+}
+
 /* ---- reading ---- */
 
 struct reading {
@@ -374,6 +391,14 @@ enum status kafka_reader_read(struct kafka_reader *r, int partition, int64_t fro
     while (st == ST_OK && !g.done)
         st = take_batch(&g, partition, e);
     rd_kafka_consume_stop(r->rkt, partition);
+    return st;
+}
+
+enum status kafka_reader_keeping(struct kafka_reader *r, const char *topic,
+                                 struct kafka_keeping *out, struct err *e)
+{
+    enum status st = kafka_keeping_ask(r->ends, topic, r->timeout_ms, out, e);
+    hear(r->ends);
     return st;
 }
 

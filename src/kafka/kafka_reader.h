@@ -18,7 +18,9 @@
  */
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "kafka/kafka_keeping.h"
 #include "kafka/kafka_property.h"
 #include "kafka/publisher.h"
 
@@ -63,6 +65,11 @@ MUST_CHECK enum status kafka_reader_open(struct kafka_reader *r, const char *top
 MUST_CHECK enum status kafka_reader_span(struct kafka_reader *r, int partition, int64_t *low,
                                          int64_t *end, struct err *e);
 
+/* The first offset with a record of a timestamp at or after t; the fixed end when there is none.
+ * ST_DENIED; ST_AGAIN: nobody answers. */
+MUST_CHECK enum status kafka_reader_find(struct kafka_reader *r, int partition, struct wall t,
+                                         int64_t *offset, struct err *e);
+
 struct kafka_reader_record {
     int32_t partition;
     int64_t offset;
@@ -81,6 +88,10 @@ typedef bool kafka_reader_fn(void *arg, const struct kafka_reader_record *record
  */
 MUST_CHECK enum status kafka_reader_read(struct kafka_reader *r, int partition, int64_t from,
                                          kafka_reader_fn *fn, void *arg, struct err *e);
+
+/* How long any topic keeps its records, see kafka_keeping.h for the errors; none need be open. */
+MUST_CHECK enum status kafka_reader_keeping(struct kafka_reader *r, const char *topic,
+                                            struct kafka_keeping *out, struct err *e);
 
 /* Where the publisher's default partitioner (murmur2_random) puts a record with this key among the
  * partitions of the open topic. */

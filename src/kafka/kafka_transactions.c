@@ -26,8 +26,6 @@ enum work {
 };
 static const char *const names[] = {"-", "recovery", "commit", "abort", "explanation"};
 
-#define HANG_NS (KAFKA_TRANSACTIONS_HANG_MS * (int64_t)1000000)
-
 struct kafka_transactions {
     struct kafka_transactions_opts opts;
     struct thread *thread;
@@ -269,8 +267,8 @@ bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transact
     lock_take(t->lock);
     bool is_done = t->is_done;
     t->is_done = false;
-    bool hangs =
-        t->work != WORK_NONE && mono_diff_ns(clock_mono(clock_system()), t->since) >= HANG_NS;
+    bool hangs = t->work != WORK_NONE && mono_diff_ns(clock_mono(clock_system()), t->since) >=
+                                             t->opts.hang_ms * INT64_C(1000000);
     lock_give(t->lock);
     if (hangs) {
         log_error("kafka.hangs", LOG_S("in", names[t->work]),
@@ -295,6 +293,8 @@ enum status kafka_transactions_create(struct kafka_transactions **out,
     if (!t)
         return err_set(e, ST_NO_MEM, "Kafka transactions: out of memory");
     t->opts = *opts;
+    if (!t->opts.hang_ms)
+        t->opts.hang_ms = KAFKA_TRANSACTIONS_HANG_MS;
     t->todo.fd = -1;
     t->lock = lock_create();
     t->scratch = malloc(KAFKA_CHECKPOINT_TEXT_MAX);

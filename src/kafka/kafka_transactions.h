@@ -31,6 +31,7 @@ struct kafka_transactions_opts {
     struct kafka_checkpoint_source checkpoint; /* its timeout is of one question */
     int timeout_ms;            /* of a transaction; a call is repeated for twice as long */
     const struct wakeup *wake; /* signalled when work is done */
+    int hang_ms;               /* 0: KAFKA_TRANSACTIONS_HANG_MS */
 };
 
 MUST_CHECK enum status kafka_transactions_create(struct kafka_transactions **out,
@@ -80,10 +81,10 @@ struct kafka_transactions_outcome {
     const char *why;          /* unless DONE; borrowed until the next work */
 };
 /*
- * Whether the work is done; then how it ended. Work that takes longer than
- * KAFKA_TRANSACTIONS_HANG_MS, far above all timeouts, is a call into librdkafka that does not come
- * back: then the process ends with a line in the log. A restart is safe by design; a client with a
- * thread inside can neither be used nor ended.
+ * Whether the work is done; then how it ended. Work that takes longer than opts.hang_ms, unless it
+ * was set KAFKA_TRANSACTIONS_HANG_MS, which is far above all timeouts, is a call into librdkafka
+ * that does not come back: then the process ends with a line in the log. A restart is safe by
+ * design; a client with a thread inside can neither be used nor ended.
  */
 #define KAFKA_TRANSACTIONS_HANG_MS 240000
 bool kafka_transactions_take(struct kafka_transactions *t, struct kafka_transactions_outcome *out);

@@ -68,7 +68,8 @@ struct kafka_txn_publisher {
     bool was_fenced;   /* since the last recovery */
     unsigned setbacks; /* producers in a row that committed nothing */
     bool is_checkpoint_refused;
-    rd_kafka_resp_err_t code; /* of the last transaction that failed */
+    enum publisher_topic home; /* the checkpoint's topic; with PHASE_LOOKING */
+    rd_kafka_resp_err_t code;  /* of the last transaction that failed */
     char why[384];
     char *scratch;
     char transactional_id[256];
@@ -189,8 +190,8 @@ static void look_for_checkpoint(struct kafka_txn_publisher *tp)
     kafka_client_serve(tp->client, &tp->wake);
     if (!tp->is_wanted)
         return;
-    if (kafka_watcher_topic(tp->watcher, tp->checkpoint_topic, &unused, tp->topic_reason) !=
-        PUBLISHER_TOPIC_READY)
+    tp->home = kafka_watcher_topic(tp->watcher, tp->checkpoint_topic, &unused, tp->topic_reason);
+    if (tp->home != PUBLISHER_TOPIC_READY)
         return;
     kafka_transactions_recover(tp->transactions, tp->client, tp->was_fenced);
     enter(tp, PHASE_RECOVERING);
@@ -409,6 +410,8 @@ static enum publisher_standing op_standing(struct publisher *p, struct publisher
     }
     if (tp->phase == PHASE_FENCED)
         return PUBLISHER_FENCED;
+    if (tp->phase == PHASE_LOOKING && tp->home == PUBLISHER_TOPIC_MISSING)
+        return PUBLISHER_TOPICLESS;
     if (tp->phase == PHASE_WAITING || tp->phase == PHASE_LOOKING || tp->phase == PHASE_RECOVERING)
         return PUBLISHER_RECOVERING;
     *last = (struct publisher_checkpoint){tp->last.positions, tp->last.count};
@@ -476,7 +479,7 @@ static const char *op_state(struct publisher *p, bool *connected)
     if (tp->phase == PHASE_FENCED)
         snprintf(tp->state_line, sizeof tp->state_line, "publishing is stopped: %s", tp->why);
     else if (*connected && tp->phase == PHASE_LOOKING && tp->topic_reason[0])
-        snprintf(tp->state_line, sizeof tp->state_line, "checkpoint topic %.200s: %s",
+        snprintf(tp->state_line, sizeof tp->state_line, "checkpoint topic %s: %s",
                  tp->checkpoint_topic, tp->topic_reason);
     else if (*connected && is_with_other_thread(tp) && phase_ms(tp) > SLOW_MS)
         snprintf(tp->state_line, sizeof tp->state_line, "a %s waits for Kafka since %d s%s%s",
@@ -536,13 +539,8 @@ static enum status make_memory(struct kafka_txn_publisher *tp, struct err *e)
     return st;
 }
 
-static int timeout_ms(const struct kafka_txn_opts *opts)
-{
-    return opts->timeout_ms ? opts->timeout_ms : TRANSACTION_TIMEOUT_MS;
-}
-
 static enum status start(struct kafka_txn_publisher *tp, const struct kafka_txn_opts *opts,
-                         struct err *e)
+                         int timeout_ms, struct err *e)
 {
     const struct kafka_watcher_opts watcher = {.conf = tp->conf,
                                                .create_topics = opts->common.create_topics,
@@ -550,11 +548,12 @@ static enum status start(struct kafka_txn_publisher *tp, const struct kafka_txn_
                                                .replication_factor =
                                                    opts->common.replication_factor,
                                                .compacted_topic = tp->checkpoint_topic,
+                                               .needs_all_leaders = true,
                                                .wake = &tp->wake};
     const struct kafka_transactions_opts transactions = {
         .checkpoint = {opts->common.properties, opts->common.property_count, tp->checkpoint_topic,
                        tp->journal_id, QUESTION_MS},
-        .timeout_ms = timeout_ms(opts),
+        .timeout_ms = timeout_ms,
         .wake = &tp->wake};
     enum status st = kafka_watcher_create(&tp->watcher, &watcher, e);
     if (st == ST_OK)
@@ -578,10 +577,11 @@ enum status kafka_txn_publisher_create(struct publisher **out, const struct kafk
     snprintf(tp->transactional_id, sizeof tp->transactional_id, "%s", opts->transactional_id);
     snprintf(tp->checkpoint_topic, sizeof tp->checkpoint_topic, "%s", opts->checkpoint_topic);
     snprintf(tp->journal_id, sizeof tp->journal_id, "%s", opts->journal_id);
+    const int timeout_ms = opts->timeout_ms ? opts->timeout_ms : TRANSACTION_TIMEOUT_MS;
     const struct kafka_conf_opts conf = {.properties = opts->common.properties,
                                          .property_count = opts->common.property_count,
                                          .transactional_id = tp->transactional_id,
-                                         .transaction_timeout_ms = timeout_ms(opts),
+                                         .transaction_timeout_ms = timeout_ms,
                                          .hooks = &tp->hooks};
     enum status st = kafka_conf_create(&tp->conf, &tp->records_max, &conf, e);
     if (st == ST_OK)
@@ -589,7 +589,7 @@ enum status kafka_txn_publisher_create(struct publisher **out, const struct kafk
     if (st == ST_OK)
         st = wakeup_init(&tp->wake, e);
     if (st == ST_OK)
-        st = start(tp, opts, e);
+        st = start(tp, opts, timeout_ms, e);
     if (st != ST_OK) {
         op_destroy(&tp->base);
         return st;

@@ -28,7 +28,10 @@
  * A topic whose record made a transaction fail is suspected: its next records go one by one, each
  * in a transaction of its own, until as many as failed had their answer. A record that is refused
  * alone is REJECTED. A denied topic, or one whose records run out of time (no leader), rests for a
- * while that doubles. Other topics go on between the probes. When Kafka refuses a partition without
+ * while that doubles. Other topics go on between the probes. A topic that is known to have a
+ * partition without a leader is not probed: a record for that partition would keep the transaction
+ * of all topics open until it runs out of time, so the topic waits as a whole until each partition
+ * has its leader. When Kafka refuses a partition without
  * naming a record, all topics of the transaction are suspected, and the probes tell which it was.
  *
  * max.in.flight stays 1 (kafka_conf.c): a batch that is taken for stored though it was refused

@@ -19,6 +19,7 @@
 #define SETTLE_TRIES   40
 #define SETTLE_STEP_MS 100
 
+#define PROBE_LEADERS_MS   1000  /* with needs_all_leaders */
 #define PROBE_CONNECTED_MS 5000  /* notices a broker that is connected and dead */
 #define PROBE_LIST_MS      60000 /* without a ready topic the question is for all: seldom */
 #define PROBE_DOWN_MS      250
@@ -103,7 +104,8 @@ static void note_up(struct kafka_watcher *w, const char *cluster_id)
 {
     uint32_t unused = 0;
     bool has_ready = kafka_topics_next_ready(w->topics, &unused);
-    w->probe_at = mono_add_ms(now_mono(), has_ready ? PROBE_CONNECTED_MS : PROBE_LIST_MS);
+    int in_ms = w->opts.needs_all_leaders ? PROBE_LEADERS_MS : PROBE_CONNECTED_MS;
+    w->probe_at = mono_add_ms(now_mono(), has_ready ? in_ms : PROBE_LIST_MS);
     bool was_known = w->cluster_id[0] != '\0';
     note_cluster_id(w, cluster_id);
     if (w->is_connected && was_known)
@@ -115,6 +117,15 @@ static void note_up(struct kafka_watcher *w, const char *cluster_id)
 
 /* ------------------------------------------------------------------ questions (lock released) */
 
+static void want_all_leaders(const struct kafka_watcher *w, struct kafka_answer *a)
+{
+    if (a->kind != KAFKA_ANSWER_YES || !a->leaderless || !w->opts.needs_all_leaders)
+        return;
+    a->kind = KAFKA_ANSWER_SETTLING;
+    snprintf(a->reason, sizeof a->reason, "%d of %d partitions have no leader", a->leaderless,
+             a->partitions);
+}
+
 static struct kafka_answer ask(struct kafka_watcher *w, uint32_t index)
 {
     rd_kafka_t *rk = w->client;
@@ -122,6 +133,7 @@ static struct kafka_answer ask(struct kafka_watcher *w, uint32_t index)
     lock_give(w->lock);
     struct kafka_answer a = kafka_admin_ask(rk, name, KAFKA_WATCHER_ASK_MS);
     lock_take(w->lock);
+    want_all_leaders(w, &a);
     return a;
 }
 
@@ -191,6 +203,16 @@ static void check_policy(struct kafka_watcher *w, uint32_t index)
                                  "time and events may be published again"));
 }
 
+/* A person who reads why the topic is missing can make it. */
+static void set_missing(struct kafka_watcher *w, uint32_t index, const char *why)
+{
+    char reason[KAFKA_TOPIC_REASON_MAX];
+    bool is_own = is_compacted(w, kafka_topics_name(w->topics, index));
+    snprintf(reason, sizeof reason, "%.180s%s", why,
+             is_own ? "; it needs 1 partition and cleanup.policy=compact" : "");
+    kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_MISSING, reason, now_mono());
+}
+
 static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_answer *a)
 {
     const char *unused;
@@ -209,9 +231,13 @@ static void apply(struct kafka_watcher *w, uint32_t index, const struct kafka_an
     else if (a->kind == KAFKA_ANSWER_SETTLING)
         kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_PENDING, a->reason, now);
     else
-        kafka_topics_set_failed(w->topics, index, PUBLISHER_TOPIC_MISSING, a->reason, now);
-    if (was != kafka_topics_state(w->topics, index, &unused))
+        set_missing(w, index, a->reason);
+    if (was != kafka_topics_state(w->topics, index, &unused)) {
         wakeup_signal(w->opts.wake);
+        if (was == PUBLISHER_TOPIC_READY)
+            log_warn("kafka.topic_lost", LOG_S("topic", kafka_topics_name(w->topics, index)),
+                     LOG_S("reason", a->reason));
+    }
     /* Last: how soon it probes depends on whether a topic is ready. */
     note_up(w, a->cluster_id);
 }
@@ -232,11 +258,47 @@ static void ask_and_apply(struct kafka_watcher *w, uint32_t index)
     apply(w, index, &a);
 }
 
+/* Of one question for all; the client knows no topic that is not in the table. */
+static void on_known_topic(void *arg, const char *name, struct kafka_answer *a)
+{
+    struct kafka_watcher *w = arg;
+    struct err unused_error;
+    const char *unused;
+    uint32_t index;
+    lock_take(w->lock);
+    note_cluster_id(w, a->cluster_id);
+    want_all_leaders(w, a);
+    if (w->client && !w->is_stopping &&
+        kafka_topics_find(w->topics, name, now_mono(), &index, &unused_error) == ST_OK &&
+        kafka_topics_state(w->topics, index, &unused) == PUBLISHER_TOPIC_READY)
+        apply(w, index, a);
+    lock_give(w->lock);
+}
+
+/* Notices soon that a topic has lost a leader, before a record goes there. */
+static void probe_all(struct kafka_watcher *w)
+{
+    rd_kafka_t *rk = w->client;
+    lock_give(w->lock);
+    struct kafka_answer a = kafka_admin_ask_known(rk, KAFKA_WATCHER_ASK_MS, on_known_topic, w);
+    lock_take(w->lock);
+    if (!w->client || w->is_stopping)
+        return;
+    if (a.kind == KAFKA_ANSWER_UNREACHABLE)
+        note_down(w, a.reason);
+    else
+        note_up(w, a.cluster_id);
+}
+
 /* Asks something in order to see whether a broker answers; a topic that is in use is best. */
 static void probe(struct kafka_watcher *w)
 {
     struct mono unused;
     uint32_t index = w->probe_topic;
+    if (w->opts.needs_all_leaders && kafka_topics_next_ready(w->topics, &index)) {
+        probe_all(w);
+        return;
+    }
     if (kafka_topics_next_ready(w->topics, &index)) {
         w->probe_topic = index;
         ask_and_apply(w, index);

@@ -33,6 +33,8 @@ struct kafka_watcher_opts {
     int partitions;              /* of topics created here; -1: the broker's default */
     int replication_factor;      /* likewise */
     const char *compacted_topic; /* made with one partition and compacted; NULL: none */
+    bool needs_all_leaders;      /* a topic with a partition that has none is not ready; looked
+                                    at each second */
     const struct wakeup *wake;   /* signalled when a topic, the connection or the client changed */
 };
 

@@ -23,7 +23,7 @@ struct publisher_header {
     struct slice value;
 };
 
-#define PUBLISHER_HEADERS_MAX 20
+#define PUBLISHER_HEADERS_MAX 24
 
 struct publisher_record {
     const char *topic;
@@ -63,6 +63,13 @@ struct publisher_report {
 struct publisher_position {
     int64_t feed; /* a lane's id; a replay's id negated */
     int64_t seq;  /* of the feed's last record in Kafka */
+    /*
+     * What tells this journal from an older copy of it that was put back and has since grown other
+     * events with the same seqs; 0: unknown. Of a lane, the checksum of the row with that seq; one
+     * lane has it, that with the newest seq, because a journal that has this row has all before it.
+     * Of a replay, what was made of its birth.
+     */
+    uint32_t check;
 };
 
 struct publisher_checkpoint {
@@ -75,6 +82,8 @@ struct publisher_checkpoint {
 /* Whether a transactional publisher can work. */
 enum publisher_standing {
     PUBLISHER_RECOVERING, /* init_transactions, or the checkpoint is being read */
+    PUBLISHER_TOPICLESS,  /* the checkpoint's topic is missing, and may not or cannot be created;
+                             RECOVERING follows by itself when it is there */
     PUBLISHER_ABLE,
     PUBLISHER_FENCED, /* a younger instance has taken over; this one publishes nothing more, and
                          what it was committing gets no report */

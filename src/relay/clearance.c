@@ -9,8 +9,9 @@
 enum delivery { AT_LEAST_ONCE, TURNING, EXACTLY_ONCE };
 static const char *const names[] = {"at_least_once", "turning", "exactly_once"};
 
-enum alarm { WRONG_CLUSTER, FENCED, JOURNAL_BEHIND, ALARMS };
-static const char *const reasons[ALARMS] = {"wrong_cluster", "fenced", "journal_behind"};
+enum alarm { WRONG_CLUSTER, FENCED, JOURNAL_BEHIND, CHECKPOINT_MISSING, ALARMS };
+static const char *const reasons[ALARMS] = {"wrong_cluster", "fenced", "journal_behind",
+                                            "checkpoint_missing"};
 
 struct clearance {
     struct clearance_opts opts;
@@ -20,8 +21,11 @@ struct clearance {
     char cluster_id[128];   /* bound; "" until known */
     const char *checked_id; /* what the publisher said; another pointer: another cluster */
     bool is_adopted;
-    enum delivery kept;  /* the journal's note */
-    enum delivery asked; /* the note under way, or kept */
+    bool is_recovering;
+    struct mono recovering_since; /* with is_recovering */
+    bool is_unread;               /* told: the journal cannot be held against the checkpoint */
+    enum delivery kept;           /* the journal's note */
+    enum delivery asked;          /* the note under way, or kept */
     bool is_decided;
     bool is_given;
 };
@@ -93,6 +97,14 @@ static void stop(struct clearance *c, enum alarm alarm)
         metric_set(c->metrics[alarm], 1);
 }
 
+static void go_on(struct clearance *c, enum alarm alarm)
+{
+    c->alarms[alarm] = false;
+    if (c->metrics[alarm])
+        metric_set(c->metrics[alarm], 0);
+}
+
+/* For good. */
 static bool is_stopped(const struct clearance *c)
 {
     return c->alarms[WRONG_CLUSTER] || c->alarms[FENCED] || c->alarms[JOURNAL_BEHIND];
@@ -126,17 +138,51 @@ static bool cluster_is_right(struct clearance *c)
 /* ---- the checkpoint ---- */
 
 /*
+ * Whether the row at a lane's place is the one that Kafka has. It may be deleted only when the
+ * journal's own cursor has passed it.
+ */
+static enum status find_same(struct clearance *c, const struct publisher_position *p, bool *is_same,
+                             struct err *e)
+{
+    size_t unused;
+    struct lane *const *lanes = sender_lanes(c->opts.sender, &unused);
+    uint32_t check = 0;
+    enum status st = journal_read_checksum(c->opts.forwarder->reader, p->seq, &check, e);
+    *is_same = st == ST_NOT_FOUND ? p->seq <= lanes[p->feed - 1]->cursor
+                                  : st == ST_OK && check == p->check;
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/*
  * The journal must know every lane and every event that the checkpoint names. It is held against
  * what was there when the process began: an older journal that was put back grows again with the
- * next webhook, and its new events must not be taken for those that Kafka has.
+ * next webhook, and its new events must not be taken for those that Kafka has. When it grew in a
+ * process before this one, the check of the newest place tells it.
  */
-static bool is_behind(struct clearance *c, const struct publisher_checkpoint *cp)
+static enum status find_known(struct clearance *c, const struct publisher_position *p,
+                              bool *is_known, struct err *e)
 {
     size_t lanes;
     sender_lanes(c->opts.sender, &lanes);
+    *is_known = p->seq <= c->opts.start_seq && (p->feed < 0 || (size_t)p->feed <= lanes);
+    if (!*is_known || p->feed < 0 || !p->check)
+        return ST_OK;
+    return find_same(c, p, is_known, e);
+}
+
+static bool is_behind(struct clearance *c, const struct publisher_checkpoint *cp)
+{
     for (size_t i = 0; i < cp->count; i++) {
         const struct publisher_position *p = &cp->positions[i];
-        if (p->seq <= c->opts.start_seq && (p->feed < 0 || (size_t)p->feed <= lanes))
+        struct err e = {0};
+        bool is_known;
+        if (find_known(c, p, &is_known, &e) != ST_OK) {
+            if (!c->is_unread)
+                log_error("forwarder.checkpoint_unchecked", LOG_S("reason", e.text));
+            c->is_unread = true;
+            return true;
+        }
+        if (is_known)
             continue;
         stop(c, JOURNAL_BEHIND);
         log_error("forwarder.journal_behind", LOG_I("feed", p->feed), LOG_I("published", p->seq),
@@ -162,11 +208,36 @@ static bool adopt(struct clearance *c, const struct publisher_checkpoint *cp)
     return true;
 }
 
+static void note_recovering(struct clearance *c, bool is_recovering)
+{
+    if (is_recovering && !c->is_recovering)
+        c->recovering_since = clock_mono(c->opts.forwarder->clock);
+    c->is_recovering = is_recovering;
+}
+
+static void find_topic_missing(struct clearance *c)
+{
+    bool unused;
+    if (c->alarms[CHECKPOINT_MISSING])
+        return;
+    stop(c, CHECKPOINT_MISSING);
+    log_error("forwarder.checkpoint_missing",
+              LOG_S("reason", c->publisher->ops->state(c->publisher, &unused)),
+              LOG_S("effect", "nothing is published until the topic is made, intake goes on"));
+}
+
 static bool is_able(struct clearance *c)
 {
     struct publisher_checkpoint last = {0};
-    switch (c->publisher->ops->standing(c->publisher, &last)) {
+    enum publisher_standing standing = c->publisher->ops->standing(c->publisher, &last);
+    if (standing != PUBLISHER_TOPICLESS && c->alarms[CHECKPOINT_MISSING])
+        go_on(c, CHECKPOINT_MISSING);
+    note_recovering(c, standing == PUBLISHER_RECOVERING);
+    switch (standing) {
     case PUBLISHER_RECOVERING:
+        return false;
+    case PUBLISHER_TOPICLESS:
+        find_topic_missing(c);
         return false;
     case PUBLISHER_FENCED:
         stop(c, FENCED);
@@ -246,4 +317,9 @@ void clearance_show(const struct clearance *c, struct forwarder_kafka_view *view
     view->wrong_cluster = c->alarms[WRONG_CLUSTER];
     view->fenced = c->alarms[FENCED];
     view->journal_behind = c->alarms[JOURNAL_BEHIND];
+    view->checkpoint_missing = c->alarms[CHECKPOINT_MISSING];
+    if (c->is_recovering) {
+        struct mono now = clock_mono(c->opts.forwarder->clock);
+        view->recovering_s = mono_diff_ns(now, c->recovering_since) / 1000000000;
+    }
 }

@@ -8,7 +8,8 @@
  * In this order: the cluster that answers is the one that the cursors belong to; exactly-once, the
  * publisher is able and the checkpoint in Kafka was adopted; the journal has a note of how records
  * are sent (meta "delivery"). What stops publishing for good is told once, and intake goes on:
- * another cluster, a younger instance that has taken over, a journal older than the checkpoint.
+ * another cluster, a younger instance that has taken over, a journal older than the checkpoint. So
+ * is a checkpoint without a topic, which ends by itself when there is one.
  *
  * The note is what makes changing between the two ways safe, and it is committed before the first
  * record goes:

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/thread.h"
@@ -53,6 +54,13 @@ static void on_settled_delivery(void *arg)
     clearance_on_noted(f->clearance);
 }
 
+/* The copies that parked events left are read in the same turn. */
+static void on_settled_parks(void *arg)
+{
+    struct forwarder *f = arg;
+    f->notified = true;
+}
+
 static void on_report(void *arg, const struct publisher_report *report)
 {
     struct forwarder *f = arg;
@@ -85,25 +93,20 @@ static bool is_settling(const struct forwarder *f)
 static size_t replay_position(void *arg, struct publisher_position *out, size_t max)
 {
     struct forwarder *f = arg;
-    int64_t id;
-    if (!max || !f->replayer || !replayer_position(f->replayer, &id, &out->seq))
-        return 0;
-    out->feed = -id;
-    return 1;
+    return max && f->replayer && replayer_position(f->replayer, out) ? 1 : 0;
 }
 
 static void adopt_replay(void *arg, const struct publisher_position *position)
 {
     struct forwarder *f = arg;
     if (f->replayer)
-        replayer_adopt(f->replayer, -position->feed, position->seq);
+        replayer_adopt(f->replayer, position);
 }
 
-static void suspect_replay(void *arg)
+static void suspect_replays(void *arg)
 {
     struct forwarder *f = arg;
-    if (f->replayer)
-        replayer_suspect(f->replayer);
+    settle_suspect_replays(f->settle);
 }
 
 void forwarder_notify(struct forwarder *f)
@@ -131,8 +134,8 @@ static void publish_view(struct forwarder *f)
         return;
     f->view_due = mono_add_ms(now, VIEW_MS);
     clearance_show(f->clearance, &kafka);
-    lane_set_reason(kafka.state,
-                    f->opts.publisher->ops->state(f->opts.publisher, &kafka.connected));
+    snprintf(kafka.state, sizeof kafka.state, "%s",
+             f->opts.publisher->ops->state(f->opts.publisher, &kafka.connected));
     lanes = sender_lanes(f->sender, &count);
     forwarder_view_publish(f->view, lanes, count, &kafka);
 }
@@ -273,6 +276,7 @@ static enum status create_parts(struct forwarder *f, struct err *e)
         return err_set(e, ST_NO_MEM, "forwarder: out of memory");
     const struct transaction_opts transaction = {.publisher = f->opts.publisher,
                                                  .sender = f->sender,
+                                                 .reader = f->opts.reader,
                                                  .records_max = f->opts.transaction_records_max,
                                                  .other_feeds = replay_position,
                                                  .arg = f};
@@ -284,7 +288,7 @@ static enum status create_parts(struct forwarder *f, struct err *e)
                                              .start_seq = f->start_seq,
                                              .is_once = is_once,
                                              .on_other_feed = adopt_replay,
-                                             .on_suspect = suspect_replay,
+                                             .on_suspect = suspect_replays,
                                              .arg = f};
     enum status st = f->opts.replays ? create_replayer(f, is_once, e) : ST_OK;
     if (st != ST_OK)
@@ -305,7 +309,8 @@ enum status forwarder_create(struct forwarder **out, const struct forwarder_opts
     f->wakeup.fd = -1;
     f->notified = true;
     f->pauses_changed = true;
-    f->listener = (struct settle_listener){on_settled_lane, on_settled_delivery, f};
+    f->listener =
+        (struct settle_listener){on_settled_lane, on_settled_delivery, on_settled_parks, f};
     f->view = forwarder_view_create();
     st = f->view ? wakeup_init(&f->wakeup, e) : err_set(e, ST_NO_MEM, "forwarder: out of memory");
     if (st == ST_OK)

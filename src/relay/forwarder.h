@@ -33,6 +33,7 @@
 #include "journal/journal_reader.h"
 #include "kafka/publisher.h"
 #include "relay/committer.h"
+#include "relay/settle.h"
 
 struct forwarder;
 struct replays;
@@ -97,20 +98,25 @@ struct forwarder_lane_view {
     char source[64];
     char topic[256];
     int64_t cursor;
-    size_t in_air;     /* records handed to Kafka without a report */
-    const char *state; /* "waits", "open", "paused" */
-    char reason[160];  /* why it is not open */
+    size_t in_air;                  /* records handed to Kafka without a report */
+    const char *state;              /* "waits", "open", "paused" */
+    char reason[SETTLE_REASON_MAX]; /* why it is not open */
 };
 /* Copies up to max lanes; returns how many there are. */
 size_t forwarder_view(struct forwarder *f, struct forwarder_lane_view *out, size_t max);
 
+/* The longest that a publisher says of itself: a topic's name and reason, and some words. */
+#define FORWARDER_STATE_MAX 672
+
 struct forwarder_kafka_view {
     bool connected;
-    bool wrong_cluster;   /* these three stop publishing, not intake */
-    bool fenced;          /* a younger relay uses the transactional.id */
-    bool journal_behind;  /* the journal is older than the checkpoint in Kafka */
-    char cluster_id[128]; /* that the cursors belong to; "" until known */
-    char state[160];      /* for people */
+    bool wrong_cluster;              /* these stop publishing, not intake */
+    bool fenced;                     /* a younger relay uses the transactional.id */
+    bool journal_behind;             /* the journal is older than the checkpoint in Kafka */
+    bool checkpoint_missing;         /* its topic is; this one ends when it is made */
+    int64_t recovering_s;            /* exactly-once: so long has no producer been able to begin */
+    char cluster_id[128];            /* that the cursors belong to; "" until known */
+    char state[FORWARDER_STATE_MAX]; /* for people */
 };
 void forwarder_kafka(struct forwarder *f, struct forwarder_kafka_view *out);
 

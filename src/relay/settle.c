@@ -25,6 +25,7 @@ struct sheet {
     char cluster_id[128];
     char delivery[SETTLE_DELIVERY_MAX];
     struct replays_progress replay; /* id 0: none */
+    bool suspects_replays;
 };
 
 struct settle {
@@ -47,7 +48,7 @@ struct settle {
 static bool is_empty(const struct sheet *s)
 {
     return !s->lane_count && !s->park_count && !s->cluster_id[0] && !s->delivery[0] &&
-           !s->replay.id;
+           !s->replay.id && !s->suspects_replays;
 }
 
 static void clear(struct sheet *s)
@@ -61,6 +62,7 @@ static void clear(struct sheet *s)
     s->cluster_id[0] = 0;
     s->delivery[0] = 0;
     s->replay.id = 0;
+    s->suspects_replays = false;
 }
 
 static enum status apply_lane(const struct sheet *sheet, int64_t lane, struct journal *j,
@@ -89,6 +91,8 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
         st = journal_set_meta(j, "kafka_cluster_id", sheet->cluster_id, e);
     if (st == ST_OK && sheet->delivery[0])
         st = journal_set_meta(j, "delivery", sheet->delivery, e);
+    if (st == ST_OK && sheet->suspects_replays)
+        st = replays_suspect(j, e);
     if (st == ST_OK && sheet->replay.id)
         st = replays_progress(j, &sheet->replay, e);
     return st;
@@ -168,6 +172,8 @@ void settle_take(struct settle *s, const struct settle_listener *listener)
     }
     if (sheet->delivery[0])
         listener->on_delivery(listener->arg);
+    if (sheet->park_count && listener->on_parked)
+        listener->on_parked(listener->arg);
     if (sheet->replay.id && s->on_replay)
         s->on_replay(s->replay_arg, &sheet->replay);
     s->is_to_take = false;
@@ -194,6 +200,11 @@ void settle_cluster(struct settle *s, const char *cluster_id)
 void settle_delivery(struct settle *s, const char *delivery)
 {
     snprintf(s->gathering->delivery, sizeof s->gathering->delivery, "%s", delivery);
+}
+
+void settle_suspect_replays(struct settle *s)
+{
+    s->gathering->suspects_replays = true;
 }
 
 bool settle_replay(struct settle *s, const struct replays_progress *progress)

@@ -16,7 +16,7 @@
 #include "relay/committer.h"
 
 #define SETTLE_PARKS_MAX    256 /* parked events in one settlement; more wait for the next */
-#define SETTLE_REASON_MAX   160
+#define SETTLE_REASON_MAX   256 /* as long as a publisher's reason for a topic */
 #define SETTLE_DELIVERY_MAX 32
 
 struct settle;
@@ -38,6 +38,9 @@ void settle_cluster(struct settle *s, const char *cluster_id);
 /* How records are sent from now on (clearance.h), to be kept; less than SETTLE_DELIVERY_MAX bytes.
  */
 void settle_delivery(struct settle *s, const char *delivery);
+/* Everything that open replays still send may be a repeat (replays_suspect): noted with what was
+ * gathered. */
+void settle_suspect_replays(struct settle *s);
 /* How far a replay is; the latest counts. False: that of another replay waits to be written. */
 bool settle_replay(struct settle *s, const struct replays_progress *progress);
 
@@ -49,6 +52,9 @@ struct settle_listener {
     /* Of one lane; 0: it was not in this settlement. */
     void (*on_lane)(void *arg, int64_t lane, int64_t cursor, int64_t mark);
     void (*on_delivery)(void *arg);
+    /* Events were parked: there may be new rows, and a new lane (journal_set_dead_letters). May be
+     * NULL. */
+    void (*on_parked)(void *arg);
     void *arg;
 };
 /*

@@ -21,6 +21,7 @@ struct transaction;
 struct transaction_opts {
     struct publisher *publisher; /* with commit; must outlive it, as all below */
     struct sender *sender;
+    struct journal_reader *reader;
     size_t records_max; /* of one transaction */
     /*
      * The places of feeds that are no lanes (feed < 0): writes at most max of them in order of

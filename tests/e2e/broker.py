@@ -127,8 +127,11 @@ class Kafka:
         with open(os.path.join(self.directory, f"node{node}", "ports"), encoding="ascii") as f:
             return int(f.read().split()[2])
 
-    def make_topic(self, topic, partitions=6, replicas=None):
+    def make_topic(self, topic, partitions=6, replicas=None, **configs):
+        """configs: retention_ms="1000" becomes retention.ms=1000."""
         options = ["--partitions", str(partitions)]
+        for name, value in configs.items():
+            options += ["--config", f"{name.replace('_', '.')}={value}"]
         if replicas is not None:
             options += ["--replication-factor", str(replicas)]
         run([os.path.join(SUPPORT, "topic"), "create", self.bootstrap, topic, *options])

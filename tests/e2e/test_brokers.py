@@ -3,11 +3,13 @@
 
 Killed by SIGKILL and restarted, frozen by SIGSTOP, shut down cleanly, behind a slow line (slow_proxy.py); another
 cluster behind its address (publishing stops with an alarm, intake goes on, and nothing gets there); a topic
-that is missing. The verdict is that of proofs.py, whose control is shown over what was really read.
+that is missing, that of the checkpoints too; a backup of the journal that was put back while Kafka was away. The verdict is that of proofs.py, whose control is shown over what was really read.
 
 A trouble counts only with work under way: before it records flow, and while it lasts events pile up.
 """
 import functools
+import os
+import shutil
 import unittest
 
 import broker
@@ -187,6 +189,76 @@ class Lanes(proofs.Proof):
 
 class LanesExactlyOnce(Lanes, unittest.TestCase):
     DELIVERY = proofs.EXACTLY_ONCE
+
+    def test_a_missing_checkpoint_topic_is_an_alarm_until_somebody_makes_it(self):
+        run = proofs.Run(self, kafka(), options={"kafka": {"create_topics": "false"}})
+        checkpoint = run.prefix + "checkpoint"
+        run.relay.options["kafka"]["checkpoint_topic"] = checkpoint
+        run.relay.write_conf()
+        kafka().make_topic(run.topic("contact"))
+        run.start()
+        self.assertEqual(run.relay.post({"id": "first", "type": "CONTACT/STARTED"}).status, 200)
+        alarm = run.relay.wait_event("forwarder.checkpoint_missing", level="error")
+        self.assertIn(f"checkpoint topic {checkpoint}: ", alarm["reason"])
+        stopped = lambda: run.relay.scrape().sum("relay_publishing_stopped", reason="checkpoint_missing")
+        self.assertEqual(stopped(), 1)
+        harness.wait_until(lambda: "the checkpoint topic is missing" in run.status()[1], "status knows it")
+        code, text = run.status()
+        self.assertEqual(code, 1, text)
+        words = " ".join(text.split())
+        for part in (checkpoint, "1 partition", "cleanup.policy=compact", "goes on by itself"):
+            self.assertIn(part, words)
+        kafka().make_topic(checkpoint, partitions=1)
+        run.relay.wait_published()
+        self.assertEqual(len(kafka().consume(run.topic("contact"), 1)), 1)
+        self.assertEqual(stopped(), 0)
+        self.assertEqual(len(run.relay.events("forwarder.checkpoint_missing")), 1)
+        self.assertEqual(run.relay.stop(), 0)
+
+
+class Restored(proofs.Proof, unittest.TestCase):
+    DELIVERY = proofs.EXACTLY_ONCE
+
+    def test_new_events_of_a_restored_journal_are_not_taken_for_those_that_kafka_has(self):
+        """Kafka is away at the first start with the backup, and new events take the seqs of lost ones."""
+        run = proofs.Run(self, kafka())
+        self.publish(run, "kept", 3)
+        backup = os.path.join(run.directory, "backup.db")
+        shutil.copyfile(run.relay.journal_path, backup)
+        self.publish(run, "lost", 3)
+        shutil.copyfile(backup, run.relay.journal_path)
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(run.relay.journal_path + suffix):
+                os.unlink(run.relay.journal_path + suffix)
+        kafka().stop()
+        try:
+            run.start()
+            self.post(run, "new", 5)
+            self.assertEqual(run.relay.stop(), 0)
+        finally:
+            kafka().restart()
+        run.start()
+        run.relay.wait_event("forwarder.journal_behind", level="error")
+        self.assertEqual(run.relay.backlog(), 5)
+        self.assertEqual(run.relay.stop(), 0)
+        code, _, err = harness.run_relay("journal", "renew", "--why", "restored", "-c", run.relay.conf_path)
+        self.assertEqual(code, 0, err)
+        run.start()
+        run.relay.wait_published()
+        self.assertEqual(run.relay.stop(), 0)
+        wanted = [f"{name}{i}" for name, count in (("kept", 3), ("lost", 3), ("new", 5)) for i in range(count)]
+        records = kafka().consume(run.topic("contact"), len(wanted))
+        self.assertEqual(sorted(broker.header(r, "ce_id") for r in records), sorted(wanted))
+
+    def post(self, run, name, count):
+        for i in range(count):
+            self.assertEqual(run.relay.post({"id": f"{name}{i}", "type": "CONTACT/STARTED"}).status, 200)
+
+    def publish(self, run, name, count):
+        run.start()
+        self.post(run, name, count)
+        run.relay.wait_published()
+        self.assertEqual(run.relay.stop(), 0)
 
 
 if __name__ == "__main__":

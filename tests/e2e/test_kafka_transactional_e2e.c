@@ -115,7 +115,7 @@ static size_t position(const struct bench *b)
 static enum status commit(struct bench *b)
 {
     struct err e;
-    const struct publisher_position at = {1, (int64_t)position(b)};
+    const struct publisher_position at = {.feed = 1, .seq = (int64_t)position(b)};
     const struct publisher_checkpoint cp = {&at, 1};
     return b->p->ops->commit(b->p, &cp, &e);
 }

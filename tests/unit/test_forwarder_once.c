@@ -59,7 +59,7 @@ static void goes_on_from_the_checkpoint_where_the_journal_lags(void **state)
     struct stage *s = set_stage(state);
     for (int i = 0; i < 4; i++)
         arrive(s, "a");
-    s->fake.last[0] = (struct publisher_position){1, 3};
+    s->fake.last[0] = (struct publisher_position){.feed = 1, .seq = 3};
     s->fake.last_count = 1;
     begin_process(s);
     run(s);
@@ -83,7 +83,7 @@ static void the_journal_counts_where_the_checkpoint_lags(void **state)
     begin(s->rig);
     assert_int_equal(journal_set_cursor(s->rig->journal, 1, 3, &e), ST_OK);
     commit(s->rig);
-    s->fake.last[0] = (struct publisher_position){1, 2};
+    s->fake.last[0] = (struct publisher_position){.feed = 1, .seq = 2};
     s->fake.last_count = 1;
     begin_process(s);
     run(s);
@@ -112,12 +112,157 @@ static void stops_at(void **state, struct publisher_position in_kafka)
 
 static void stops_when_the_checkpoint_names_an_event_that_the_journal_never_had(void **state)
 {
-    stops_at(state, (struct publisher_position){1, 3});
+    stops_at(state, (struct publisher_position){.feed = 1, .seq = 3});
 }
 
 static void stops_when_the_checkpoint_names_a_lane_that_the_journal_never_had(void **state)
 {
-    stops_at(state, (struct publisher_position){3, 1});
+    stops_at(state, (struct publisher_position){.feed = 3, .seq = 1});
+}
+
+/* What the last commit carried is what the next start finds in Kafka. */
+static void keep_in_kafka(struct stage *s)
+{
+    memcpy(s->fake.last, s->fake.asked, sizeof s->fake.last);
+    s->fake.last_count = s->fake.asked_count;
+}
+
+static void publish_all(struct stage *s)
+{
+    begin_process(s);
+    run(s);
+    decide(s, PUBLISHER_DELIVERED);
+    run(s);
+    keep_in_kafka(s);
+    end_process(s);
+}
+
+/* A backup is taken, or comes back. */
+static void swap_backup(struct stage *s, bool is_coming_back)
+{
+    char copy[128], name[128], sql[160];
+    snprintf(copy, sizeof copy, "%s-backup", s->rig->path);
+    journal_close(s->rig->journal);
+    s->rig->journal = NULL;
+    if (is_coming_back) {
+        snprintf(name, sizeof name, "%s-wal", s->rig->path);
+        unlink(name);
+        snprintf(name, sizeof name, "%s-shm", s->rig->path);
+        unlink(name);
+        assert_int_equal(rename(copy, s->rig->path), 0);
+    } else {
+        snprintf(sql, sizeof sql, "VACUUM INTO '%s'", copy);
+        run_sql(s->rig, sql);
+    }
+    open_journal(s->rig);
+}
+
+/* Kafka was away at the first start after a backup was put back; when it answers, new events have
+ * the seqs of the lost ones. */
+static void stops_when_an_older_journal_has_grown_past_the_checkpoint(void **state)
+{
+    struct stage *s = set_stage(state);
+    arrive(s, "a");
+    arrive(s, "b");
+    swap_backup(s, false);
+    arrive(s, "a");
+    publish_all(s);
+    swap_backup(s, true);
+    assert_int_equal(arrive(s, "a"), 3);
+    assert_int_equal(arrive(s, "a"), 4);
+    begin_process(s);
+    run(s);
+    assert_true(view_of(s).journal_behind);
+    assert_int_equal(s->fake.open_count, 0);
+    strike_stage(s);
+}
+
+/* The same, and the new event with that seq went to another lane. */
+static void stops_when_the_newest_published_seq_is_in_another_lane(void **state)
+{
+    struct stage *s = set_stage(state);
+    arrive(s, "a");
+    arrive(s, "b");
+    swap_backup(s, false);
+    arrive(s, "a");
+    publish_all(s);
+    swap_backup(s, true);
+    arrive(s, "b");
+    arrive(s, "b");
+    begin_process(s);
+    run(s);
+    assert_true(view_of(s).journal_behind);
+    assert_int_equal(s->fake.open_count, 0);
+    strike_stage(s);
+}
+
+static void goes_on_when_the_newest_published_event_is_its_own(void **state)
+{
+    struct stage *s = set_stage(state);
+    arrive(s, "a");
+    arrive(s, "b");
+    publish_all(s);
+    arrive(s, "a");
+    begin_process(s);
+    run(s);
+    assert_false(view_of(s).journal_behind);
+    assert_int_equal(s->fake.open_count, 1);
+    assert_int_equal(s->fake.open[0].seq, 3);
+    strike_stage(s);
+}
+
+/* Two events of one lane are published; the second is deleted, and the journal's cursor is here. */
+static bool is_stopped_without_its_row(void **state, int cursor)
+{
+    struct stage *s = set_stage(state);
+    char sql[128];
+    bool is_stopped;
+    arrive(s, "a");
+    arrive(s, "a");
+    publish_all(s);
+    journal_close(s->rig->journal);
+    s->rig->journal = NULL;
+    snprintf(sql, sizeof sql, "DELETE FROM events WHERE seq = 2; UPDATE lanes SET cursor = %d",
+             cursor);
+    run_sql(s->rig, sql);
+    open_journal(s->rig);
+    begin_process(s);
+    arrive(s, "a");
+    run(s);
+    is_stopped = view_of(s).journal_behind;
+    assert_int_equal(s->fake.open_count, is_stopped ? 0 : 1);
+    strike_stage(s);
+    return is_stopped;
+}
+
+static void goes_on_when_retention_has_deleted_the_newest_published_event(void **state)
+{
+    assert_false(is_stopped_without_its_row(state, 2));
+}
+
+static void stops_when_the_newest_published_event_was_never_there(void **state)
+{
+    assert_true(is_stopped_without_its_row(state, 1));
+}
+
+static void waits_for_the_topic_of_the_checkpoint_with_an_alarm(void **state)
+{
+    struct stage *s = set_stage(state);
+    arrive(s, "a");
+    s->fake.standing = PUBLISHER_TOPICLESS;
+    begin_process(s);
+    run(s);
+    assert_true(view_of(s).checkpoint_missing);
+    assert_int_equal(s->fake.open_count, 0);
+    s->fake.standing = PUBLISHER_RECOVERING;
+    run(s);
+    assert_false(view_of(s).checkpoint_missing);
+    assert_true(view_of(s).recovering_s > 0);
+    s->fake.standing = PUBLISHER_ABLE;
+    run(s);
+    assert_int_equal(view_of(s).recovering_s, 0);
+    assert_int_equal(s->fake.open_count, 1);
+    strike_stage(s);
 }
 
 static void stops_when_it_is_fenced(void **state)
@@ -332,6 +477,12 @@ int main(void)
         RIG_TEST(the_journal_counts_where_the_checkpoint_lags),
         RIG_TEST(stops_when_the_checkpoint_names_an_event_that_the_journal_never_had),
         RIG_TEST(stops_when_the_checkpoint_names_a_lane_that_the_journal_never_had),
+        RIG_TEST(stops_when_an_older_journal_has_grown_past_the_checkpoint),
+        RIG_TEST(stops_when_the_newest_published_seq_is_in_another_lane),
+        RIG_TEST(goes_on_when_the_newest_published_event_is_its_own),
+        RIG_TEST(goes_on_when_retention_has_deleted_the_newest_published_event),
+        RIG_TEST(stops_when_the_newest_published_event_was_never_there),
+        RIG_TEST(waits_for_the_topic_of_the_checkpoint_with_an_alarm),
         RIG_TEST(stops_when_it_is_fenced),
         RIG_TEST(a_refused_record_bars_its_lane_until_its_park_is_in_the_journal),
         RIG_TEST(a_rejected_record_is_parked_and_the_rest_goes_again),

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-#define HEAD "gladly-relay-checkpoint 1\njournal j-1\ngeneration 7\nnumber 1812\n"
+#define REST "\njournal j-1\ngeneration 7\nnumber 1812\n"
+#define HEAD "gladly-relay-checkpoint 2" REST
 
 struct pair {
     struct kafka_checkpoint a, b;
@@ -58,6 +59,7 @@ static void assert_same(const struct kafka_checkpoint *a, const struct kafka_che
     for (size_t i = 0; i < a->count; i++) {
         assert_int_equal(a->positions[i].feed, b->positions[i].feed);
         assert_int_equal(a->positions[i].seq, b->positions[i].seq);
+        assert_int_equal(a->positions[i].check, b->positions[i].check);
     }
 }
 
@@ -74,15 +76,27 @@ static void assert_comes_back(struct pair *p)
 static void is_text_that_a_person_can_read(void **state)
 {
     struct pair *p = *state;
-    const char *wanted = HEAD "-3 99\n1 40211\n";
+    const char *wanted = HEAD "-3 99\n1 40187\n2 40211 39187233\n";
     fill_head(&p->a);
-    p->a.positions[0] = (struct publisher_position){-3, 99};
-    p->a.positions[1] = (struct publisher_position){1, 40211};
-    p->a.count = 2;
+    p->a.positions[0] = (struct publisher_position){.feed = -3, .seq = 99};
+    p->a.positions[1] = (struct publisher_position){.feed = 1, .seq = 40187};
+    p->a.positions[2] = (struct publisher_position){.feed = 2, .seq = 40211, .check = 39187233};
+    p->a.count = 3;
     struct slice text = kafka_checkpoint_format(&p->a, p->text);
     assert_int_equal(text.len, strlen(wanted));
     assert_memory_equal(text.ptr, wanted, text.len);
     assert_comes_back(p);
+}
+
+static void reads_version_1_that_had_no_checks(void **state)
+{
+    struct pair *p = *state;
+    struct err e;
+    const char *text = "gladly-relay-checkpoint 1" REST "-3 99\n1 40211\n";
+    assert_int_equal(kafka_checkpoint_parse(slice_of(text), &p->b, &e), ST_OK);
+    assert_int_equal(p->b.count, 2);
+    assert_int_equal(p->b.positions[1].seq, 40211);
+    assert_int_equal(p->b.positions[1].check, 0);
 }
 
 static void comes_back_without_positions(void **state)
@@ -101,8 +115,8 @@ static void the_largest_one_fits_and_comes_back(void **state)
     p->a.generation = p->a.number = INT64_MAX;
     p->a.count = PUBLISHER_POSITIONS_MAX;
     for (size_t i = 0; i < p->a.count; i++)
-        p->a.positions[i] =
-            (struct publisher_position){-INT64_MAX + (int64_t)i, INT64_MAX - (int64_t)i};
+        p->a.positions[i] = (struct publisher_position){-INT64_MAX + (int64_t)i,
+                                                        INT64_MAX - (int64_t)i, UINT32_MAX};
     assert_comes_back(p);
 }
 
@@ -110,7 +124,7 @@ static void a_copy_has_its_own_positions(void **state)
 {
     struct pair *p = *state;
     fill_head(&p->a);
-    p->a.positions[0] = (struct publisher_position){1, 5};
+    p->a.positions[0] = (struct publisher_position){.feed = 1, .seq = 5};
     p->a.count = 1;
     kafka_checkpoint_copy(&p->b, &p->a);
     assert_same(&p->a, &p->b);
@@ -121,8 +135,8 @@ static void a_copy_has_its_own_positions(void **state)
 static void refuses_what_is_none(void **state)
 {
     static const char *const bad[] = {
-        "", "{}", "gladly-relay-checkpoint 2\njournal j-1\ngeneration 7\nnumber 1812\n",
-        "gladly-relay-checkpoint 1\n", "gladly-relay-checkpoint 1\njournal j-1\n",
+        "", "{}", "gladly-relay-checkpoint 3" REST, "gladly-relay-checkpoint 1\n",
+        "gladly-relay-checkpoint 1\njournal j-1\n",
         "gladly-relay-checkpoint 1\njournal j-1\ngeneration 7\n",
         "gladly-relay-checkpoint 1\njournal j-1\ngeneration 7\nnumber 1812",
         "gladly-relay-checkpoint 1\njournal j-1\ngeneration 0\nnumber 1812\n",
@@ -134,7 +148,8 @@ static void refuses_what_is_none(void **state)
         "gladly-relay-checkpoint 1\njournal "
         "0123456789012345678901234567890123456789012345678901234567890123\ngeneration 7\n"
         "number 1\n",
-        HEAD "1\n", HEAD "1 \n", HEAD "1 5", HEAD "x 5\n", HEAD "1 -5\n", HEAD "1 5 6\n",
+        HEAD "1\n", HEAD "1 \n", HEAD "1 5", HEAD "x 5\n", HEAD "1 -5\n", HEAD "1 5 6 7\n",
+        HEAD "1 5 \n", HEAD "1 5 0\n", HEAD "1 5 x\n", HEAD "1 5 4294967296\n",
         HEAD "1 9223372036854775808\n", HEAD "1 5\n\n", HEAD "2 5\n1 6\n", /* out of order */
         HEAD "1 5\n1 6\n",                                                 /* a feed twice */
     };
@@ -188,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PAIR(is_text_that_a_person_can_read),
+        WITH_PAIR(reads_version_1_that_had_no_checks),
         WITH_PAIR(comes_back_without_positions),
         WITH_PAIR(the_largest_one_fits_and_comes_back),
         WITH_PAIR(a_copy_has_its_own_positions),

@@ -216,22 +216,6 @@ static void finds_the_denied_topic_among_others_that_it_suspects(void **state)
     forward(b, "orders", 2, 4);
 }
 
-static void a_partition_without_a_leader_holds_back_only_its_topic(void **state)
-{
-    struct txn_bench *b = *state;
-    begin_work(b);
-    forward(b, "orders", 0, 0);
-    rd_kafka_mock_partition_set_leader(b->mock, "orders", 0, -1);
-    produce_all(b, "orders", 1, 5);
-    produce_all(b, "others", 100, 105);
-    wait_reports(b, 12);
-    assert_outcomes(b, 1, 5, PUBLISHER_RETRY);
-    assert_outcomes(b, 100, 105, PUBLISHER_RETRY);
-    forward(b, "others", 100, 105);
-    rd_kafka_mock_partition_set_leader(b->mock, "orders", 0, 1);
-    forward(b, "orders", 1, 5);
-}
-
 /* ---- unknown outcomes ---- */
 
 static void finds_an_unanswered_commit_in_the_checkpoint(void **state)
@@ -368,7 +352,6 @@ int main(void)
         WITH_TXN(rejects_only_the_record_that_is_refused_alone),
         WITH_TXN(rests_a_topic_that_is_denied_and_serves_the_others),
         WITH_TXN(finds_the_denied_topic_among_others_that_it_suspects),
-        WITH_TXN(a_partition_without_a_leader_holds_back_only_its_topic),
         WITH_TXN(finds_an_unanswered_commit_in_the_checkpoint),
         WITH_TXN(finds_a_commit_that_never_happened_missing_from_the_checkpoint),
         WITH_TXN(decides_when_the_broker_is_back_that_went_away_in_a_commit),

@@ -163,7 +163,7 @@ static inline void produce_all(struct txn_bench *b, const char *topic, size_t fi
 static inline enum status try_commit(struct txn_bench *b, size_t seq)
 {
     struct err e;
-    const struct publisher_position position = {1, (int64_t)seq};
+    const struct publisher_position position = {.feed = 1, .seq = (int64_t)seq};
     const struct publisher_checkpoint cp = {&position, 1};
     return b->p->ops->commit(b->p, &cp, &e);
 }
