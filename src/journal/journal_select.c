@@ -8,7 +8,16 @@
 #include "journal/row.h"
 #include "journal/select_where.h"
 
-enum statement { STMT_ROWS, STMT_COUNTS, STMT_NEXT, STMT_SEEK, STMT_LAST, STMT_SOURCE, STMT_COUNT };
+enum statement {
+    STMT_ROWS,
+    STMT_COUNTS,
+    STMT_NEXT,
+    STMT_SEEK,
+    STMT_REQUEUED,
+    STMT_LAST,
+    STMT_SOURCE,
+    STMT_COUNT
+};
 
 /* Columns behind those of the row. */
 enum { COLUMN_ORG = 16, COLUMN_SOURCE, COLUMN_TOPIC, COLUMN_UNPUBLISHED, COLUMN_PAUSED };
@@ -30,15 +39,22 @@ static const char *const statements[] = {
         "FROM events WHERE " SELECT_WHERE " ORDER BY seq",
     [STMT_COUNTS] =
         "SELECT (SELECT topic FROM lanes WHERE lanes.id = events.lane), count(*), "
-        "sum(length(body)), min(" RECORD_TIME ") FROM events WHERE " SELECT_WHERE " GROUP BY lane",
+        "sum(length(body)), min(" RECORD_TIME "), sum(" RECORD_TIME " < ?11) FROM events "
+        "WHERE " SELECT_WHERE " GROUP BY lane",
     [STMT_NEXT] = "SELECT seq FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1",
-    [STMT_SEEK] = "SELECT seq, received_us FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1",
+    /* A requeue has the received time of the event that was parked, so its place says nothing. */
+    [STMT_SEEK] = "SELECT seq, received_us FROM events WHERE seq >= ?1 AND parent IS NULL "
+                  "ORDER BY seq LIMIT 1",
+    [STMT_REQUEUED] = "SELECT min(seq), max(seq) FROM events WHERE seq IN (SELECT successor FROM "
+                      "parked) AND received_us >= ?1 AND received_us < ?2",
     [STMT_LAST] = "SELECT coalesce(max(seq), 0) FROM events",
     [STMT_SOURCE] = "SELECT id FROM sources WHERE name = ?1",
 };
 _Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
-_Static_assert(EVENT_QUARANTINED == 1 && EVENT_PING == 2 && EVENT_HAS_TIME == 16,
+_Static_assert(EVENT_QUARANTINED == 1 && EVENT_PING == 2 && EVENT_HAS_TIME == 16 &&
+                   EVENT_ORIGIN_DEAD_LETTER == 3,
                "SELECT_WHERE and RECORD_TIME say them as numbers");
+_Static_assert(SELECT_WHERE_FREE == 11, "STMT_COUNTS says it as a number");
 
 struct journal_select {
     struct thread_owner owner;
@@ -215,12 +231,14 @@ enum status journal_select_counts(struct journal_select *s,
     if (st != ST_OK)
         return st;
     select_where_bind(stmt, range->which, after, last);
+    sqlite3_bind_int64(stmt, SELECT_WHERE_FREE, range->older_than.us);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const unsigned char *topic = sqlite3_column_text(stmt, 0);
         const struct journal_select_count count = {.topic = topic ? (const char *)topic : "",
                                                    .events = sqlite3_column_int64(stmt, 1),
                                                    .bytes = sqlite3_column_int64(stmt, 2),
-                                                   .oldest.us = sqlite3_column_int64(stmt, 3)};
+                                                   .oldest.us = sqlite3_column_int64(stmt, 3),
+                                                   .older = sqlite3_column_int64(stmt, 4)};
         fn(arg, &count);
     }
     if (rc != SQLITE_DONE)
@@ -253,6 +271,25 @@ static enum status first_since(struct journal_select *s, int64_t since_us, int64
         sqlite3_reset(stmt);
     }
     *out = high;
+    return st;
+}
+
+/* Requeues whose received time may be meant lie anywhere: the range grows so that it has them. */
+static enum status include_requeued(struct journal_select *s, const struct selection *which,
+                                    int64_t *first, int64_t *last, struct err *e)
+{
+    sqlite3_stmt *stmt = s->stmt[STMT_REQUEUED];
+    enum status st = ST_OK;
+    sqlite3_bind_int64(stmt, 1, which->since.us - JOURNAL_SELECT_MARGIN_US);
+    sqlite3_bind_int64(stmt, 2, which->until.us ? which->until.us : INT64_MAX);
+    if (sqlite3_step(stmt) != SQLITE_ROW) {
+        st = db_error(s->db, e, "looking for requeues");
+    } else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+        int64_t lowest = sqlite3_column_int64(stmt, 0), highest = sqlite3_column_int64(stmt, 1);
+        *first = lowest < *first ? lowest : *first;
+        *last = highest > *last ? highest : *last;
+    }
+    sqlite3_reset(stmt);
     return st;
 }
 
@@ -290,6 +327,8 @@ enum status journal_select_bounds(struct journal_select *s, struct journal_selec
         st = first_since(s, which->until.us + JOURNAL_SELECT_MARGIN_US, newest, &beyond, e);
         range->last = beyond - 1;
     }
+    if (st == ST_OK && (which->since.us || which->until.us))
+        st = include_requeued(s, which, &first, &range->last, e);
     if (which->from_seq > first)
         first = which->from_seq;
     if (which->to_seq && which->to_seq < range->last)

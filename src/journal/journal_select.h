@@ -32,11 +32,12 @@ void journal_select_hand_over(struct journal_select *s);
 /* What to look at. */
 struct journal_select_range {
     const struct selection *which;
-    int64_t after;    /* rows with a higher seq ... */
-    int64_t last;     /* ... up to this one */
-    int64_t scan;     /* rows to look at, at most */
-    size_t max_rows;  /* rows to return, at most (journal_select_rows) */
-    size_t max_bytes; /* and no further one once their bodies reach this */
+    int64_t after;          /* rows with a higher seq ... */
+    int64_t last;           /* ... up to this one */
+    int64_t scan;           /* rows to look at, at most */
+    size_t max_rows;        /* rows to return, at most (journal_select_rows) */
+    size_t max_bytes;       /* and no further one once their bodies reach this */
+    struct wall older_than; /* what journal_select_counts() counts as older; 0: nothing */
 };
 
 /* How far a call came. */
@@ -69,6 +70,7 @@ struct journal_select_count {
     int64_t events;
     int64_t bytes;      /* of bodies */
     struct wall oldest; /* the earliest timestamp that one of their records would have */
+    int64_t older;      /* events with one before range.older_than */
 };
 /* Calls fn once a lane: several lanes can have one topic. No body is read. */
 MUST_CHECK enum status

@@ -161,6 +161,13 @@ enum status replays_progress(struct journal *j, const struct replays_progress *p
     return finish(j, s, NULL, e);
 }
 
+enum status replays_suspect(struct journal *j, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    enum status st = prepare(j, &s, "UPDATE replays SET mark = last WHERE state <= 1", e);
+    return st == ST_OK ? finish(j, s, NULL, e) : st;
+}
+
 /* ---- what retention takes away ---- */
 
 struct open_replay {

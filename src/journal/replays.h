@@ -93,6 +93,10 @@ struct replays_progress {
 MUST_CHECK enum status replays_progress(struct journal *j, const struct replays_progress *p,
                                         struct err *e);
 
+/* Everything that open replays still send may be a repeat: as if it had been handed to Kafka
+ * before, and nobody knows. Their marks go to their ends. */
+MUST_CHECK enum status replays_suspect(struct journal *j, struct err *e);
+
 /* Retention is about to delete the lane's rows in (after, last]: counts those that an open replay
  * would still have come to. For retention.c. */
 struct sqlite3;

@@ -12,9 +12,12 @@ static const char *const statements[] = {
     /* The next lane and how far it is published; lane 0 holds what never will be. */
     [STMT_LANE] = "SELECT id, cursor FROM (SELECT 0 AS id, 9223372036854775807 AS cursor "
                   "UNION ALL SELECT id, cursor FROM lanes) WHERE id >= ?1 ORDER BY id LIMIT 1",
-    [STMT_FIND] = "SELECT count(*), max(seq) FROM (SELECT seq, received_us FROM events "
-                  "WHERE lane = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4) "
-                  "WHERE received_us < ?5",
+    /* A requeue has the received time of the event that was parked: it says nothing of what lies
+     * before it, and waits for that. */
+    [STMT_FIND] = "SELECT count(*), max(seq) FROM (SELECT seq, received_us, parent FROM events "
+                  "WHERE lane = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4) AS old "
+                  "WHERE received_us < ?5 AND (parent IS NULL OR NOT EXISTS (SELECT 1 FROM events "
+                  "WHERE lane = ?1 AND seq > ?2 AND seq < old.seq AND received_us >= ?5))",
     /* What waits for a person stays, also when its lane went on. */
     [STMT_DELETE] = "DELETE FROM events WHERE lane = ?1 AND seq > ?2 AND seq <= ?3 AND NOT EXISTS "
                     "(SELECT 1 FROM parked WHERE parked.seq = events.seq AND state = 0)",

@@ -6,8 +6,9 @@
  * A selection as SQL: the one definition of which rows a replay publishes. Internal to the room;
  * the reader (journal_select.c) and the count of pruned rows (replays.c) share it.
  *
- * Never meant are lane 0 (PINGs, what configuration keeps out), quarantined bodies, and what is or
- * was parked: Kafka refused it, and its requeue has a row of its own.
+ * Never meant are lane 0 (PINGs, what configuration keeps out), quarantined bodies, what is or was
+ * parked (Kafka refused it, and its requeue has a row of its own), and copies of that for
+ * dead-letter topics.
  *
  * Threads: those of the statement's connection.
  */
@@ -16,9 +17,11 @@
 #include "journal/db.h"
 
 /* For a WHERE over events: rows behind ?1 up to ?2 that are meant; other parameters start at
- * SELECT_WHERE_FREE. Flags 3: EVENT_QUARANTINED and EVENT_PING. */
+ * SELECT_WHERE_FREE. Flags 3: EVENT_QUARANTINED and EVENT_PING; origin 3:
+ * EVENT_ORIGIN_DEAD_LETTER. */
 #define SELECT_WHERE                                                                              \
     "events.seq > ?1 AND events.seq <= ?2 AND events.lane <> 0 AND (events.flags & 3) = 0 "       \
+    "AND events.origin <> 3 "                                                                     \
     "AND (?3 IS NULL OR " SELECT_TIME " >= ?3) AND (?4 IS NULL OR " SELECT_TIME " < ?4) "         \
     "AND (?6 IS NULL OR events.source = (SELECT sources.id FROM sources WHERE sources.name = "    \
     "?6)) "                                                                                       \

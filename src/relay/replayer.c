@@ -9,6 +9,8 @@
 #include "relay/rate.h"
 #include "relay/record.h"
 #include "relay/replay_air.h"
+#include "relay/replay_metrics.h"
+#include "relay/replay_place.h"
 
 /* One turn: small, because live lanes wait for it on the same thread. */
 #define TURN_ROWS  256
@@ -30,7 +32,6 @@ struct replayer {
     struct replay_air *air;
     struct lane_ring *ring; /* the one of air */
     bool must_reload;
-    bool is_suspect; /* the next one to begin has no mark that can be trusted */
     bool is_dead;
     struct err death;
 
@@ -54,19 +55,10 @@ struct replayer {
     uint64_t settled_serial;
     struct rate rate;
 
-    int64_t adopted_id;
-    int64_t adopted_seq;
-    struct record record; /* scratch */
-    struct metric *published;
-    struct metric *failed;
-    struct metric *labelled;
+    struct publisher_position adopted; /* feed 0: none */
+    struct record record;              /* scratch */
+    struct replay_metrics metrics;
 };
-
-static void count_one(struct metric *m)
-{
-    if (m)
-        metric_add(m, 1);
-}
 
 static struct mono now_of(const struct replayer *r)
 {
@@ -112,8 +104,7 @@ static void advance(struct replayer *r)
     struct replay_air_passed passed = replay_air_advance(r->air, r->job.last);
     r->job.published += passed.published;
     r->job.failed += passed.failed;
-    if (r->failed)
-        metric_add(r->failed, passed.failed);
+    replay_metrics_add(r->metrics.failed, passed.failed);
     if (!lane_ring_count(r->ring))
         passed.seq = r->scanned;
     if (passed.seq > r->job.position)
@@ -136,7 +127,7 @@ void replayer_report(struct replayer *r, uint64_t serial, const struct publisher
     if (!seq)
         return;
     if (state == LANE_DELIVERED) {
-        count_one(r->published);
+        replay_metrics_add(r->metrics.published, 1);
     } else if (state == LANE_TO_PARK) {
         set_failure(r, seq, report->reason);
     } else if (report->outcome == PUBLISHER_DENIED) {
@@ -201,7 +192,7 @@ static bool produce(struct replayer *r, const struct journal_selected *row, cons
     switch (r->opts.publisher->ops->produce(r->opts.publisher, &r->record.out, &e)) {
     case ST_OK:
         if (is_repeat)
-            count_one(r->labelled);
+            replay_metrics_add(r->metrics.labelled, 1);
         rate_take(&r->rate);
         set_waits(r, "");
         lane_ring_step(r->ring, LANE_SENT);
@@ -273,12 +264,18 @@ static size_t budget(struct replayer *r, size_t room)
     return most;
 }
 
+/* Kafka has rows that the journal does not know published. */
+static bool is_behind(const struct replayer *r)
+{
+    return !r->is_over && r->scanned < r->skip_until;
+}
+
 /* True when more could go at once. */
 static bool send(struct replayer *r, size_t room)
 {
     const struct journal_select_range range = {.which = &r->which,
                                                .after = read_after(r),
-                                               .last = r->job.last,
+                                               .last = r->is_leaving ? r->skip_until : r->job.last,
                                                .scan = TURN_SCAN,
                                                .max_rows = budget(r, room),
                                                .max_bytes = TURN_BYTES};
@@ -319,10 +316,9 @@ static void begin(struct replayer *r, const struct replay *job)
     r->job = *job;
     r->scanned = job->position;
     r->resend_looked = 0;
-    r->mark_asked = r->is_suspect ? job->last : job->mark;
-    r->repeat_until = r->mark_asked;
-    r->is_suspect = false;
-    r->skip_until = job->id == r->adopted_id ? r->adopted_seq : 0;
+    r->mark_asked = r->repeat_until = job->mark;
+    r->skip_until = replay_place_is_of(&r->adopted, job) ? r->adopted.seq : 0;
+    r->adopted.feed = 0;
     r->is_leaving = r->is_over = r->is_held = false;
     r->hold_due = r->retry_at = (struct mono){0};
     r->told = (struct replays_progress){.id = job->id,
@@ -359,6 +355,20 @@ static void leave(struct replayer *r)
     r->must_reload = true;
 }
 
+/* It is not its turn, and the next checkpoint has no place for it: the journal gets it. */
+static void settle_adopted(struct replayer *r)
+{
+    struct replay adopted;
+    struct err e = {0};
+    enum status st = replays_one(r->opts.replays, -r->adopted.feed, &adopted, &e);
+    if (st == ST_OK && adopted.state <= REPLAYS_PAUSED && adopted.position < r->adopted.seq)
+        begin(r, &adopted);
+    else if (st != ST_OK && st != ST_NOT_FOUND)
+        die(r, &e);
+    r->adopted.feed = 0;
+    r->is_leaving = r->has;
+}
+
 /* Reads whose turn it is. */
 static void look(struct replayer *r)
 {
@@ -372,6 +382,8 @@ static void look(struct replayer *r)
     }
     /* A pause may have ended. */
     r->retry_at = (struct mono){0};
+    if (!r->has && r->adopted.feed && (st != ST_OK || first.id != -r->adopted.feed))
+        settle_adopted(r);
     if (!r->has && st == ST_OK)
         begin(r, &first);
     else if (r->has && (st != ST_OK || first.id != r->job.id))
@@ -446,9 +458,10 @@ static void check_end(struct replayer *r)
         r->is_over = true;
         r->end = REPLAYS_DONE;
     }
-    /* All that went out is done: it goes on from here without labels. */
+    /* All that this process sent is done: it goes on from here without labels, but for what the
+     * process before may have sent. */
     if (r->is_leaving && !r->is_over && !lane_ring_count(r->ring))
-        r->mark_asked = r->job.position;
+        r->mark_asked = r->repeat_until > r->job.position ? r->repeat_until : r->job.position;
 }
 
 bool replayer_step(struct replayer *r, size_t room)
@@ -462,7 +475,7 @@ bool replayer_step(struct replayer *r, size_t room)
         look(r);
     if (!r->has || r->is_dead)
         return false;
-    if (room && !r->is_leaving && !r->is_over)
+    if (room && !r->is_over && (!r->is_leaving || is_behind(r)))
         again = send(r, room);
     if (r->is_dead)
         return false;
@@ -470,7 +483,8 @@ bool replayer_step(struct replayer *r, size_t room)
     check_end(r);
     recall(r);
     tell(r);
-    if ((r->is_leaving || r->is_over) && !lane_ring_in_air(r->ring) && !replayer_is_settling(r)) {
+    if ((r->is_leaving || r->is_over) && !is_behind(r) && !lane_ring_in_air(r->ring) &&
+        !replayer_is_settling(r)) {
         leave(r);
         again = true;
     }
@@ -484,26 +498,20 @@ void replayer_reload(struct replayer *r)
     r->must_reload = true;
 }
 
-bool replayer_position(const struct replayer *r, int64_t *replay_id, int64_t *seq)
+bool replayer_position(const struct replayer *r, struct publisher_position *out)
 {
+    int64_t seq;
     if (!r->has)
         return false;
-    *replay_id = r->job.id;
-    *seq = lane_ring_position(r->ring, r->job.position);
+    seq = lane_ring_position(r->ring, r->job.position);
+    *out = replay_place(&r->job, seq < r->skip_until ? r->skip_until : seq);
     return true;
 }
 
-void replayer_adopt(struct replayer *r, int64_t replay_id, int64_t seq)
+void replayer_adopt(struct replayer *r, const struct publisher_position *position)
 {
     CHECK(!r->has);
-    r->adopted_id = replay_id;
-    r->adopted_seq = seq;
-}
-
-void replayer_suspect(struct replayer *r)
-{
-    CHECK(!r->has);
-    r->is_suspect = true;
+    r->adopted = *position;
 }
 
 size_t replayer_in_air(const struct replayer *r)
@@ -553,19 +561,6 @@ bool replayer_is_dead(const struct replayer *r, struct err *e)
 
 /* ---- life ---- */
 
-static void create_metrics(struct replayer *r, struct metrics *m)
-{
-    if (!m)
-        return;
-    r->published = metric_single(metric_family(m, METRIC_COUNTER, "relay_replay_published_total",
-                                               "", "Records of replays that Kafka confirmed"));
-    r->failed = metric_single(metric_family(m, METRIC_COUNTER, "relay_replay_failed_total", "",
-                                            "Events of replays that could not be published"));
-    r->labelled =
-        metric_single(metric_family(m, METRIC_COUNTER, "relay_replay_possible_duplicates_total", "",
-                                    "Records of replays sent with relay-possible-duplicate"));
-}
-
 enum status replayer_create(struct replayer **out, const struct replayer_opts *opts, struct err *e)
 {
     struct replayer *r = calloc(1, sizeof *r);
@@ -580,7 +575,7 @@ enum status replayer_create(struct replayer **out, const struct replayer_opts *o
     }
     r->ring = replay_air_ring(r->air);
     settle_listen_replay(opts->settle, on_settled, r);
-    create_metrics(r, opts->metrics);
+    replay_metrics_init(&r->metrics, opts->metrics);
     *out = r;
     return ST_OK;
 }

@@ -66,15 +66,15 @@ void replayer_report(struct replayer *r, uint64_t serial, const struct publisher
  * Exactly once: the place for a checkpoint, after the records that are in the air. False: no replay
  * runs.
  */
-bool replayer_position(const struct replayer *r, int64_t *replay_id, int64_t *seq);
-/* Exactly once, before the first step: Kafka has everything of this replay up to seq. Those rows
- * count as published and are not sent. Of several replays the journal's own position holds for all
- * but the last one adopted: leaving a replay commits it. */
-void replayer_adopt(struct replayer *r, int64_t replay_id, int64_t seq);
-
-/* At least once after exactly once, before the first step: there were no marks, so everything that
- * the first replay still sends is labelled. */
-void replayer_suspect(struct replayer *r);
+bool replayer_position(const struct replayer *r, struct publisher_position *out);
+/*
+ * Exactly once, before the first step: Kafka has everything of this replay up to seq. Those rows
+ * count as published and are not sent, unless the journal's replay of that number is another one: a
+ * backup that is put back gives numbers anew. Of several replays the journal's own position holds
+ * for all but the last one adopted: leaving a replay commits it. When it is not the adopted one's
+ * turn, the journal gets its place before another one begins.
+ */
+void replayer_adopt(struct replayer *r, const struct publisher_position *position);
 
 /* Records without a report. */
 size_t replayer_in_air(const struct replayer *r);

@@ -9,16 +9,22 @@
  * Threads: one.
  */
 
-#include "sim/sim_truth.h"
+#include "sim/sim_replays.h"
+
+struct sqlite3;
 
 struct sim_check {
+    struct sqlite3 **kept; /* the connection, opened with the first check; closed by
+                              sim_check_leave(), before the machine's other connections */
     const char *path;
     const char *vfs;
     struct sim_truth *truth;
+    struct sim_replays *replays;
     struct sim_trace *trace;
     struct wall now;
     int64_t retention_ms; /* published rows younger than this must still be there; -1: not known */
     bool is_final;        /* everything must be published or parked */
+    bool is_quiet;        /* faults may be armed: a failure to read says nothing */
 };
 
 /*
@@ -27,7 +33,15 @@ struct sim_check {
  */
 void sim_check_journal(const struct sim_check *c);
 
-/* Whether every lane's cursor is at its last row. */
+/* What an operator sees: the newest parked events that wait, up to max. Returns how many. */
+int sim_check_parked(const struct sim_check *c, int64_t *seqs, int max);
+/* Marks the truth's rows that the journal holds as seen. False: it could not be read. */
+bool sim_check_mark_seen(const struct sim_check *c);
+
+/* Closes the connection. */
+void sim_check_leave(struct sqlite3 **kept);
+
+/* Whether every lane's cursor is at its last row, and every replay at its end. */
 bool sim_check_is_drained(const struct sim_check *c);
 
 /* Planted: deletes the newest row that is not published, as no part of the relay may. */

@@ -11,12 +11,14 @@
 
 #include "kafka/publisher.h"
 #include "sim/sim_plant.h"
+#include "sim/sim_replays.h"
 #include "sim/sim_truth.h"
 
 struct sim_kafka_env {
     struct sim_rng *rng;
     struct sim_trace *trace;
     struct sim_truth *truth;
+    struct sim_replays *replays;
     const struct clock *clock;
 };
 
@@ -32,7 +34,7 @@ struct sim_cluster {
     struct {
         enum publisher_topic state;
         bool denied;
-    } topics[SIM_TOPICS];
+    } topics[SIM_LOGS];
     bool up;
     bool known;  /* the producer has seen the cluster */
     bool prompt; /* reports do not linger */
@@ -46,14 +48,27 @@ int sim_cluster_topic_index(const char *name);
 /* The publisher's operation. */
 enum publisher_topic sim_cluster_topic(const struct sim_cluster *c, const char *topic,
                                        const char **reason);
+/* What both producers keep of a record. */
+struct sim_sent {
+    int64_t seq;
+    int replay; /* its number in sim_replays.h; SIM_REPLAYS_NONE */
+    int log;    /* index of its topic */
+    enum sim_kind kind;
+    bool labelled; /* as a possible duplicate */
+};
 /*
- * The refusals that both producers have, and the comparison with the journal. ST_OK: *seq is the
- * record's, *row its row. A planted bug changes the record on its way.
+ * The refusals that both producers have, and the comparison with the journal. ST_OK fills *sent. A
+ * planted bug changes the record on its way.
  */
 enum status sim_cluster_accept(struct sim_cluster *c, const struct publisher_record *rec,
-                               size_t in_air, int64_t *seq, struct err *e);
+                               size_t in_air, struct sim_sent *sent, struct err *e);
+/* Consumers can see it from now on. */
+void sim_cluster_appended(struct sim_cluster *c, const struct sim_sent *sent);
+/* The relay has heard that it was delivered. */
+void sim_cluster_reported(struct sim_cluster *c, const struct sim_sent *sent);
+/* Planted: whether "queued" is reported as delivered of such a record. */
+bool sim_cluster_lies_early(const struct sim_cluster *c, const struct sim_sent *sent);
 /* Records with a key keep together; the others go round. */
 unsigned sim_cluster_partition(const struct publisher_record *rec, int64_t seq);
-bool sim_cluster_is_labelled(const struct publisher_record *rec);
 
 #endif

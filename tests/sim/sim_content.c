@@ -11,8 +11,8 @@
 
 const char *const sim_content_org[SIM_SOURCES] = {"org-a", "org-a", "org-b"};
 const char *const sim_content_source[SIM_SOURCES] = {"main", "second", "third"};
-const char *const sim_content_topic[SIM_TOPICS] = {"gladly.contact", "gladly.conversation-item",
-                                                   "gladly.other"};
+const char *const sim_content_topic[SIM_LOGS] = {"gladly.contact", "gladly.conversation-item",
+                                                 "gladly.other", "replayed"};
 static const char *const types[SIM_TOPICS] = {"CONTACT/STARTED", "CONVERSATION_ITEM/CREATED",
                                               "TASK/DONE"};
 static const char *const keys[SIM_KEYS] = {"", "key-1", "key-2", "key-3", "key-4"};
@@ -135,6 +135,8 @@ const struct sim_content *sim_contents_fresh(struct sim_contents *c, struct sim_
         n->key = (int)sim_rng_below(rng, SIM_KEYS);
         n->ev.key = slice_of(keys[n->key]);
     }
+    if (sim_rng_chance(rng, 8))
+        n->elsewhere = sim_rng_chance(rng, 50) ? SIM_POISON : SIM_BIG;
     if (sim_rng_chance(rng, 10))
         n->ev.trace = slice_of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     c->count++;
@@ -151,6 +153,31 @@ const struct sim_content *sim_contents_conflicting(struct sim_contents *c, struc
     n->ev.id = other->ev.id;
     n->key = other->key;
     n->ev.key = other->ev.key;
+    return n;
+}
+
+static int topic_of(const struct event *ev, struct sim_rng *rng)
+{
+    for (int i = 0; i < SIM_TOPICS; i++)
+        if (slice_eq(ev->topic, slice_of(sim_content_topic[i])))
+            return i;
+    return (int)sim_rng_below(rng, SIM_TOPICS);
+}
+
+const struct sim_content *sim_contents_requeued(struct sim_contents *c, struct sim_rng *rng,
+                                                const struct sim_content *other, int64_t parent)
+{
+    struct sim_content *n;
+    if (c->count == SIM_CONTENTS_MAX)
+        return NULL;
+    n = &c->list[c->count++];
+    *n = *other;
+    n->topic = topic_of(&other->ev, rng);
+    n->kind = sim_rng_chance(rng, 70) ? SIM_PLAIN : SIM_POISON;
+    n->parent = parent;
+    n->ev.topic = slice_of(sim_content_topic[n->topic]);
+    n->ev.origin = EVENT_ORIGIN_REQUEUE;
+    n->ev.flags &= ~(unsigned)(EVENT_QUARANTINED | EVENT_OVERSIZE);
     return n;
 }
 

@@ -11,14 +11,16 @@
 #include "event/event.h"
 #include "sim/sim_rng.h"
 
-#define SIM_SOURCES      3
-#define SIM_TOPICS       3
-#define SIM_KEYS         5
+#define SIM_SOURCES 3
+#define SIM_TOPICS  3
+#define SIM_KEYS    5
+/* Topics that there are: those of lanes, and one that only replays are sent to. */
+#define SIM_LOGS         (SIM_TOPICS + 1)
 #define SIM_CONTENTS_MAX 1024
 
 extern const char *const sim_content_org[SIM_SOURCES];
 extern const char *const sim_content_source[SIM_SOURCES];
-extern const char *const sim_content_topic[SIM_TOPICS];
+extern const char *const sim_content_topic[SIM_LOGS];
 
 enum sim_kind {
     SIM_PLAIN,
@@ -32,7 +34,9 @@ struct sim_content {
     int topic; /* -1: it has no lane */
     int key;   /* 0: none */
     enum sim_kind kind;
-    struct event ev; /* without received */
+    enum sim_kind elsewhere; /* what it is for the topic that only replays are sent to */
+    int64_t parent;          /* of a requeue: the seq that it was parked under; else 0 */
+    struct event ev;         /* without received */
 };
 
 struct sim_contents;
@@ -47,6 +51,12 @@ const struct sim_content *sim_contents_fresh(struct sim_contents *c, struct sim_
 /* The id, source and key of another one with other bytes; a fresh one when it has no id. */
 const struct sim_content *sim_contents_conflicting(struct sim_contents *c, struct sim_rng *rng,
                                                    const struct sim_content *other);
+/*
+ * What an operator's requeue of the parked event makes of it: the same bytes, a lane, and mostly
+ * the cause is mended. NULL at SIM_CONTENTS_MAX.
+ */
+const struct sim_content *sim_contents_requeued(struct sim_contents *c, struct sim_rng *rng,
+                                                const struct sim_content *other, int64_t parent);
 
 /* One organisation, one id. */
 bool sim_content_same_id(const struct sim_content *a, const struct sim_content *b);

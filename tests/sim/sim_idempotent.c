@@ -10,14 +10,12 @@ enum stage {
 
 struct record {
     uint64_t tag;
-    int64_t seq;
-    enum sim_kind kind;
+    struct sim_sent sent;
     enum stage stage;
     enum publisher_outcome outcome;
     bool doomed; /* produced behind a failure that the relay had not heard of */
     bool silent; /* its report came already, or never comes */
     bool appended;
-    bool labelled; /* as a possible duplicate */
 };
 
 struct partition {
@@ -28,7 +26,7 @@ struct partition {
 struct sim_idempotent {
     struct publisher base;
     struct sim_cluster *cluster;
-    struct partition partitions[SIM_TOPICS * SIM_PARTITIONS];
+    struct partition partitions[SIM_LOGS * SIM_PARTITIONS];
     bool broken; /* the producer is to be made anew */
     bool strict; /* takes nothing between a failure's report and that of the last one in the air */
     bool draining;
@@ -38,7 +36,7 @@ struct sim_idempotent {
     size_t early_count;
 };
 
-#define PARTITIONS ((unsigned)(SIM_TOPICS * SIM_PARTITIONS))
+#define PARTITIONS ((unsigned)(SIM_LOGS * SIM_PARTITIONS))
 
 static struct partition *partition_at(struct sim_idempotent *k, unsigned i)
 {
@@ -61,8 +59,7 @@ static void decide(struct record *r, enum publisher_outcome outcome)
 static void append(struct sim_idempotent *k, struct record *r)
 {
     r->appended = true;
-    sim_trace_note(k->cluster->env.trace, "kafka: seq %lld is in the log", (long long)r->seq);
-    sim_truth_appended(k->cluster->env.truth, r->seq, r->labelled);
+    sim_cluster_appended(k->cluster, &r->sent);
 }
 
 static size_t first_queued(const struct partition *p)
@@ -76,7 +73,7 @@ static size_t first_queued(const struct partition *p)
 /* Whether brokers would append it now. */
 static bool is_welcome(const struct sim_idempotent *k, unsigned partition, const struct record *r)
 {
-    return !r->doomed && r->kind == SIM_PLAIN && !is_denied(k, partition);
+    return !r->doomed && r->sent.kind == SIM_PLAIN && !is_denied(k, partition);
 }
 
 /* From record at on all come back, after up to `arrived` of them were appended. */
@@ -125,7 +122,7 @@ static void tick_partition(struct sim_idempotent *k, unsigned partition)
         } else if (is_denied(k, partition)) {
             for (size_t i = at; i < p->count; i++)
                 decide(&p->air[i], PUBLISHER_DENIED);
-        } else if (r->kind == SIM_POISON) {
+        } else if (r->sent.kind == SIM_POISON) {
             reject(k, r);
         } else {
             append(k, r);
@@ -199,7 +196,7 @@ static bool has_unheard_failure(const struct partition *p)
 
 static void plant_in_queue(struct sim_idempotent *k, struct partition *p, struct record *r)
 {
-    if (k->cluster->plant == SIM_PLANT_CURSOR_BEFORE_DELIVERY) {
+    if (sim_cluster_lies_early(k->cluster, &r->sent)) {
         k->early[k->early_count++] = r->tag;
         r->silent = true;
     }
@@ -216,26 +213,21 @@ static enum status op_produce(struct publisher *pub, const struct publisher_reco
 {
     struct sim_idempotent *k = own(pub);
     struct partition *p;
+    struct sim_sent sent;
     enum status st;
-    int64_t seq;
     if (k->broken || k->draining || !k->cluster->known)
         return err_set(e, ST_AGAIN, "the producer is being made anew");
-    st = sim_cluster_accept(k->cluster, rec, k->in_air, &seq, e);
+    st = sim_cluster_accept(k->cluster, rec, k->in_air, &sent, e);
     if (st != ST_OK)
         return st;
-    p = partition_at(k, (unsigned)sim_cluster_topic_index(rec->topic) * SIM_PARTITIONS +
-                            sim_cluster_partition(rec, seq));
+    p = partition_at(k, (unsigned)sent.log * SIM_PARTITIONS + sim_cluster_partition(rec, sent.seq));
     CHECK(p->count < SIM_AIR_MAX);
     p->air[p->count] =
-        (struct record){.tag = rec->tag,
-                        .seq = seq,
-                        .kind = sim_truth_row(k->cluster->env.truth, seq)->content->kind,
-                        .labelled = sim_cluster_is_labelled(rec),
-                        .doomed = has_unheard_failure(p)};
+        (struct record){.tag = rec->tag, .sent = sent, .doomed = has_unheard_failure(p)};
     p->count++;
     k->in_air++;
-    sim_trace_note(k->cluster->env.trace, "produce seq %lld%s", (long long)seq,
-                   p->air[p->count - 1].doomed ? ", behind a failure" : "");
+    sim_trace_note(k->cluster->env.trace, "produce seq %lld of feed %d%s", (long long)sent.seq,
+                   sent.replay, p->air[p->count - 1].doomed ? ", behind a failure" : "");
     plant_in_queue(k, p, &p->air[p->count - 1]);
     return ST_OK;
 }
@@ -253,16 +245,16 @@ static void report_first(struct sim_idempotent *k, struct partition *p,
     p->count--;
     memmove(&p->air[0], &p->air[1], p->count * sizeof p->air[0]);
     k->in_air--;
+    k->draining = k->in_air > 0 && k->strict && (k->draining || r.outcome != PUBLISHER_DELIVERED);
     if (k->cluster->plant == SIM_PLANT_LOST_REWIND && r.outcome == PUBLISHER_RETRY)
         report.outcome = PUBLISHER_DELIVERED;
     if (r.silent || (k->cluster->plant == SIM_PLANT_LOST_REPORT &&
                      r.outcome == PUBLISHER_DELIVERED && sim_rng_chance(k->cluster->env.rng, 3)))
         return;
-    sim_trace_note(k->cluster->env.trace, "report seq %lld outcome %d", (long long)r.seq,
+    sim_trace_note(k->cluster->env.trace, "report seq %lld outcome %d", (long long)r.sent.seq,
                    (int)report.outcome);
-    k->draining = k->in_air > 0 && k->strict && (k->draining || r.outcome != PUBLISHER_DELIVERED);
     if (report.outcome == PUBLISHER_DELIVERED)
-        sim_truth_reported(k->cluster->env.truth, r.seq);
+        sim_cluster_reported(k->cluster, &r.sent);
     on_report(arg, &report);
 }
 

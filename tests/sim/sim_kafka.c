@@ -131,7 +131,7 @@ void sim_kafka_heal(struct sim_kafka *k)
     c->up = true;
     c->prompt = true;
     c->queue_max = SIM_QUEUE_DEFAULT;
-    for (int i = 0; i < SIM_TOPICS; i++) {
+    for (int i = 0; i < SIM_LOGS; i++) {
         c->topics[i].state = PUBLISHER_TOPIC_READY;
         c->topics[i].denied = false;
     }

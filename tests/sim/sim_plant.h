@@ -27,6 +27,11 @@ enum sim_plant {
     SIM_PLANT_SUCCESS_BEFORE_COMMIT,  /* a commit under way is reported as done */
     SIM_PLANT_PARK_PASSED,            /* a checkpoint passes a park that the journal has not */
     SIM_PLANT_ZOMBIE_NOT_FENCED,      /* a dead process's commit counts after the next began */
+    SIM_PLANT_REPLAY_BEFORE_DELIVERY, /* a replay's records are reported when they are queued */
+    SIM_PLANT_REPLAY_PLACE_OUTSIDE,   /* its place is written when the commit is asked for */
+    SIM_PLANT_REPLAY_PLACE_IGNORED,   /* a start goes on from its place in the journal */
+    SIM_PLANT_REPLAY_UNLABELLED,      /* what a replay may repeat does not say so */
+    SIM_PLANT_REQUEUE_LOST,           /* a requeue settles the parked event and makes no row */
     SIM_PLANT_COUNT,
 };
 

@@ -9,7 +9,7 @@
 
 /* Turns after healing in which everything must have come to rest; a schedule needs about a tenth.
  */
-#define HEAL_ROUNDS 1500
+#define HEAL_ROUNDS 8000
 /* Time of one of these turns: several of them are longer than any of the relay's own delays. */
 #define HEAL_ROUND_MS 200
 /* Starts of the process that may fail in a row while faults are armed. */
@@ -20,6 +20,7 @@
 struct sim_schedule {
     struct sim_trace *trace;
     struct sim_truth *truth;
+    struct sim_replays *replays;
     struct sim_contents *contents;
     struct sim_kafka *kafka;
     struct sim_world *world;
@@ -110,7 +111,7 @@ static void act_broker(struct sim_schedule *s)
 
 static void act_topic(struct sim_schedule *s)
 {
-    int topic = (int)below(s, SIM_TOPICS);
+    int topic = (int)below(s, SIM_LOGS);
     enum publisher_topic state = (enum publisher_topic)below(s, 3);
     sim_kafka_set_topic(s->kafka, topic, state);
     sim_trace_note(s->trace, "topic %d in state %d", topic, (int)state);
@@ -143,7 +144,7 @@ static void act_fence(struct sim_schedule *s)
 
 static void act_deny(struct sim_schedule *s)
 {
-    int topic = (int)below(s, SIM_TOPICS);
+    int topic = (int)below(s, SIM_LOGS);
     bool denied = chance(s, 40);
     sim_kafka_set_denied(s->kafka, topic, denied);
     sim_trace_note(s->trace, "topic %d %s", topic, denied ? "denied" : "allowed");
@@ -235,7 +236,22 @@ static void act_pause(struct sim_schedule *s)
     int scope = (int)below(s, SIM_SCOPES);
     bool pause = chance(s, 40);
     sim_trace_note(s->trace, "%s %s", pause ? "pause" : "resume", sim_truth_scope[scope]);
-    sim_world_pause(s->world, scope, pause);
+    sim_operator_pause(sim_world_desk(s->world), scope, pause);
+}
+
+static void act_replay(struct sim_schedule *s)
+{
+    sim_operator_replay(sim_world_desk(s->world));
+}
+
+static void act_change_replay(struct sim_schedule *s)
+{
+    sim_operator_change_replay(sim_world_desk(s->world));
+}
+
+static void act_settle(struct sim_schedule *s)
+{
+    sim_operator_settle(sim_world_desk(s->world));
 }
 
 enum action {
@@ -258,6 +274,9 @@ enum action {
     ACTION_PAUSE,
     ACTION_STOP,
     ACTION_FENCE,
+    ACTION_REPLAY,
+    ACTION_CHANGE_REPLAY,
+    ACTION_SETTLE,
     ACTIONS
 };
 
@@ -266,16 +285,28 @@ static const struct {
     unsigned weight;
     bool is_trouble; /* left out of some schedules, so that each trouble also comes alone */
 } actions[ACTIONS] = {
-    [ACTION_SUBMIT] = {act_submit, 60, false},   [ACTION_COMMIT] = {act_commit, 40, false},
-    [ACTION_FORWARD] = {act_forward, 50, false}, [ACTION_TICK] = {act_tick, 40, false},
-    [ACTION_CLOCK] = {act_clock, 30, false},     [ACTION_LONG_CLOCK] = {act_long_clock, 2, true},
-    [ACTION_BROKER] = {act_broker, 4, true},     [ACTION_TOPIC] = {act_topic, 4, true},
-    [ACTION_QUEUE] = {act_queue, 2, true},       [ACTION_FAIL_SOME] = {act_fail_some, 8, true},
-    [ACTION_FAIL_ALL] = {act_fail_all, 4, true}, [ACTION_DENY] = {act_deny, 3, true},
-    [ACTION_FAULT] = {act_fault, 2, true},       [ACTION_FULL] = {act_full, 3, true},
-    [ACTION_CRASH] = {act_crash, 2, true},       [ACTION_CRASH_LATER] = {act_crash_later, 3, true},
-    [ACTION_PAUSE] = {act_pause, 3, true},       [ACTION_STOP] = {act_stop, 1, true},
+    [ACTION_SUBMIT] = {act_submit, 60, false},
+    [ACTION_COMMIT] = {act_commit, 40, false},
+    [ACTION_FORWARD] = {act_forward, 50, false},
+    [ACTION_TICK] = {act_tick, 40, false},
+    [ACTION_CLOCK] = {act_clock, 30, false},
+    [ACTION_LONG_CLOCK] = {act_long_clock, 2, true},
+    [ACTION_BROKER] = {act_broker, 4, true},
+    [ACTION_TOPIC] = {act_topic, 4, true},
+    [ACTION_QUEUE] = {act_queue, 2, true},
+    [ACTION_FAIL_SOME] = {act_fail_some, 8, true},
+    [ACTION_FAIL_ALL] = {act_fail_all, 4, true},
+    [ACTION_DENY] = {act_deny, 3, true},
+    [ACTION_FAULT] = {act_fault, 2, true},
+    [ACTION_FULL] = {act_full, 3, true},
+    [ACTION_CRASH] = {act_crash, 2, true},
+    [ACTION_CRASH_LATER] = {act_crash_later, 3, true},
+    [ACTION_PAUSE] = {act_pause, 3, true},
+    [ACTION_STOP] = {act_stop, 1, true},
     [ACTION_FENCE] = {act_fence, 1, true},
+    [ACTION_REPLAY] = {act_replay, 7, true},
+    [ACTION_CHANGE_REPLAY] = {act_change_replay, 6, true},
+    [ACTION_SETTLE] = {act_settle, 4, true},
 };
 _Static_assert(ACTIONS <= 32, "struct sim_schedule has a weight for each");
 
@@ -403,6 +434,8 @@ static void draw_setup(struct sim_schedule *s, struct sim_setup *setup)
         .transaction_records_max = small[below(s, 6)],
     };
     setup->once_percent = draw_delivery(s);
+    setup->is_born = chance(s, 75);
+    setup->has_replays = s->weights[ACTION_REPLAY] > 0;
     s->window_ms = setup->window_ms;
 }
 
@@ -418,7 +451,10 @@ static void heal(struct sim_schedule *s)
     keep_alive(s);
     disarm(s);
     for (int i = 0; i < SIM_SCOPES; i++)
-        while (!sim_world_pause(s->world, i, false))
+        while (!sim_operator_pause(sim_world_desk(s->world), i, false))
+            sim_world_commit(s->world);
+    for (int i = 0; i < sim_replays_count(s->replays); i++)
+        while (!sim_operator_resume_replay(sim_world_desk(s->world), i))
             sim_world_commit(s->world);
     const char *unrest = "nothing was done";
     for (int round = 0; round < HEAL_ROUNDS && !sim_trace_promise(s->trace); round++) {
@@ -436,7 +472,8 @@ static void heal(struct sim_schedule *s)
 
 bool sim_schedule_run(struct sim_schedule *s, const struct sim_run *run)
 {
-    const struct sim_world_env env = {&s->rng, s->trace, s->truth, s->kafka};
+    const struct sim_world_env env = {&s->rng,    s->trace,    s->truth,
+                                      s->replays, s->contents, s->kafka};
     struct sim_setup setup;
     s->run = *run;
     s->rng = (struct sim_rng){run->seed};
@@ -450,6 +487,7 @@ bool sim_schedule_run(struct sim_schedule *s, const struct sim_run *run)
     draw_setup(s, &setup);
     sim_contents_begin(s->contents);
     sim_truth_begin(s->truth, setup.window_ms, setup.once_percent == 100);
+    sim_replays_begin(s->replays);
     sim_kafka_begin(s->kafka, run->plant);
     sim_world_begin(s->world, &env, &setup);
     keep_alive(s);
@@ -471,10 +509,11 @@ struct sim_schedule *sim_schedule_create(struct sim_trace *trace)
     CHECK(s);
     s->trace = trace;
     s->truth = sim_truth_create(trace);
+    s->replays = sim_replays_create(s->truth, trace);
     s->contents = sim_contents_create();
     s->world = sim_world_create();
     s->kafka = sim_kafka_create(
-        &(struct sim_kafka_env){&s->rng, trace, s->truth, sim_world_clock(s->world)});
+        &(struct sim_kafka_env){&s->rng, trace, s->truth, s->replays, sim_world_clock(s->world)});
     return s;
 }
 
@@ -485,6 +524,7 @@ void sim_schedule_destroy(struct sim_schedule *s)
     sim_kafka_destroy(s->kafka);
     sim_world_destroy(s->world);
     sim_contents_destroy(s->contents);
+    sim_replays_destroy(s->replays);
     sim_truth_destroy(s->truth);
     free(s);
 }

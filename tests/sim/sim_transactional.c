@@ -7,22 +7,21 @@
 
 /* A lane for each topic of each source. */
 #define LANES_MAX (SIM_SOURCES * SIM_TOPICS)
+/* And the replay that runs. */
+#define PLACES_MAX (LANES_MAX + 1)
 /* How long a producer may take to begin, while nothing is prompt. */
 #define INIT_MS  3000
 #define NO_TOPIC (-1)
 
 struct record {
     uint64_t tag;
-    int64_t seq;
-    int topic;
-    enum sim_kind kind;
+    struct sim_sent sent;
     enum publisher_outcome outcome;
-    bool labelled;
     bool silent; /* planted: its report came already */
 };
 
 struct places {
-    struct publisher_position list[LANES_MAX];
+    struct publisher_position list[PLACES_MAX];
     size_t count;
 };
 
@@ -85,12 +84,23 @@ static int64_t place_of(const struct places *p, int64_t feed)
     return 0;
 }
 
+/* Of several replays only the one that runs has a place. */
+static bool has_place(const struct places *p, int64_t feed)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->list[i].feed == feed)
+            return true;
+    return false;
+}
+
 static void keep_checkpoint(struct sim_transactional *k, const struct places *places)
 {
     for (size_t i = 0; i < k->checkpoint.count; i++) {
         const struct publisher_position *old = &k->checkpoint.list[i];
         /* Planted bugs are left to deeper checks. */
-        if (place_of(places, old->feed) < old->seq && k->cluster->plant == SIM_PLANT_NONE)
+        bool is_left = old->feed < 0 && !has_place(places, old->feed);
+        if (!is_left && place_of(places, old->feed) < old->seq &&
+            k->cluster->plant == SIM_PLANT_NONE)
             sim_trace_fail(trace_of(k), "once", "the checkpoint of lane %lld goes back from %lld",
                            (long long)old->feed, (long long)old->seq);
     }
@@ -100,10 +110,8 @@ static void keep_checkpoint(struct sim_transactional *k, const struct places *pl
 static void make_visible(struct sim_transactional *k, const struct attempt *a)
 {
     sim_trace_note(trace_of(k), "kafka: a transaction of %zu is committed", a->count);
-    for (size_t i = 0; i < a->count; i++) {
-        sim_trace_note(trace_of(k), "kafka: seq %lld is in the log", (long long)a->records[i].seq);
-        sim_truth_appended(k->cluster->env.truth, a->records[i].seq, a->records[i].labelled);
-    }
+    for (size_t i = 0; i < a->count; i++)
+        sim_cluster_appended(k->cluster, &a->records[i].sent);
     if (k->cluster->plant != SIM_PLANT_CHECKPOINT_OUTSIDE)
         keep_checkpoint(k, &a->places);
 }
@@ -148,16 +156,16 @@ static void decide(struct sim_transactional *k, enum publisher_outcome outcome)
 static void commit_open(struct sim_transactional *k)
 {
     make_visible(k, &k->open);
-    if (k->suspect != NO_TOPIC && k->open.records[0].topic == k->suspect)
+    if (k->suspect != NO_TOPIC && k->open.records[0].sent.log == k->suspect)
         k->suspect = NO_TOPIC;
 }
 
 /* The outcome of a record that Kafka refuses, else RETRY. */
 static enum publisher_outcome refusal(const struct sim_transactional *k, const struct record *r)
 {
-    if (k->cluster->topics[r->topic].denied)
+    if (k->cluster->topics[r->sent.log].denied)
         return PUBLISHER_DENIED;
-    return r->kind == SIM_PLAIN ? PUBLISHER_RETRY : PUBLISHER_REJECTED;
+    return r->sent.kind == SIM_PLAIN ? PUBLISHER_RETRY : PUBLISHER_REJECTED;
 }
 
 /* A refused record ends the transaction; not each of them may be known. */
@@ -177,7 +185,7 @@ static bool fail_if_refused(struct sim_transactional *k)
             continue;
         is_one_known = true;
         r->outcome = outcome;
-        k->suspect = r->topic;
+        k->suspect = r->sent.log;
     }
     if (chance(k, 30))
         recover(k);
@@ -314,7 +322,7 @@ static enum publisher_topic op_topic(struct publisher *p, const char *topic, con
 static bool must_keep_apart(const struct sim_transactional *k, int topic)
 {
     return k->stage == STAGE_OPEN && k->suspect != NO_TOPIC &&
-           (topic == k->suspect) != (k->open.records[0].topic == k->suspect);
+           (topic == k->suspect) != (k->open.records[0].sent.log == k->suspect);
 }
 
 static enum status op_produce(struct publisher *p, const struct publisher_record *rec,
@@ -322,28 +330,25 @@ static enum status op_produce(struct publisher *p, const struct publisher_record
 {
     struct sim_transactional *k = own(p);
     int topic = sim_cluster_topic_index(rec->topic);
+    struct sim_sent sent;
     struct record *r;
     enum status st;
-    int64_t seq;
     if (k->standing != PUBLISHER_ABLE)
         sim_trace_fail(trace_of(k), "once", "a record comes while the producer is not able");
     if ((k->stage != STAGE_NONE && k->stage != STAGE_OPEN) || must_keep_apart(k, topic))
         return err_set(e, ST_AGAIN, "not now");
     if (k->stage == STAGE_NONE)
         k->open.count = 0;
-    st = sim_cluster_accept(k->cluster, rec, k->open.count, &seq, e);
-    if (st == ST_TOO_BIG && k->cluster->plant == SIM_PLANT_PARK_PASSED)
-        k->passed[sender_tag_place(rec->tag) + 1] = seq;
+    st = sim_cluster_accept(k->cluster, rec, k->open.count, &sent, e);
+    if (st == ST_TOO_BIG && sent.replay == SIM_REPLAYS_NONE &&
+        k->cluster->plant == SIM_PLANT_PARK_PASSED)
+        k->passed[sender_tag_place(rec->tag) + 1] = sent.seq;
     if (st != ST_OK)
         return st;
     k->stage = STAGE_OPEN;
     r = &k->open.records[k->open.count++];
-    *r = (struct record){.tag = rec->tag,
-                         .seq = seq,
-                         .topic = topic,
-                         .kind = sim_truth_row(k->cluster->env.truth, seq)->content->kind,
-                         .labelled = sim_cluster_is_labelled(rec)};
-    sim_trace_note(trace_of(k), "produce seq %lld", (long long)seq);
+    *r = (struct record){.tag = rec->tag, .sent = sent};
+    sim_trace_note(trace_of(k), "produce seq %lld of feed %d", (long long)sent.seq, sent.replay);
     return ST_OK;
 }
 
@@ -359,9 +364,10 @@ static void tell(struct sim_transactional *k, struct record *r,
     if (r->silent || (k->cluster->plant == SIM_PLANT_LOST_REPORT &&
                       r->outcome == PUBLISHER_DELIVERED && chance(k, 3)))
         return;
-    sim_trace_note(trace_of(k), "report seq %lld outcome %d", (long long)r->seq, (int)r->outcome);
+    sim_trace_note(trace_of(k), "report seq %lld outcome %d", (long long)r->sent.seq,
+                   (int)r->outcome);
     if (report.outcome == PUBLISHER_DELIVERED)
-        sim_truth_reported(k->cluster->env.truth, r->seq);
+        sim_cluster_reported(k->cluster, &r->sent);
     on_report(arg, &report);
 }
 
@@ -370,11 +376,9 @@ static void tell(struct sim_transactional *k, struct record *r,
 static size_t early_count(const struct sim_transactional *k)
 {
     bool is_under_way = k->stage == STAGE_FLUSHING || k->stage == STAGE_ENDING;
-    if (k->cluster->plant == SIM_PLANT_SUCCESS_BEFORE_COMMIT && is_under_way)
-        return k->open.count;
-    if (k->cluster->plant == SIM_PLANT_CURSOR_BEFORE_DELIVERY && k->stage == STAGE_OPEN)
-        return k->open.count - 1;
-    return 0;
+    if (k->cluster->plant == SIM_PLANT_SUCCESS_BEFORE_COMMIT)
+        return is_under_way ? k->open.count : 0;
+    return k->stage == STAGE_OPEN ? k->open.count - 1 : 0;
 }
 
 static size_t tell_early(struct sim_transactional *k,
@@ -384,7 +388,9 @@ static size_t tell_early(struct sim_transactional *k,
     for (size_t i = 0; i < count; i++) {
         struct record *r = &k->open.records[i];
         const struct publisher_report report = {.tag = r->tag, .outcome = PUBLISHER_DELIVERED};
-        if (r->silent)
+        bool is_lie = k->cluster->plant == SIM_PLANT_SUCCESS_BEFORE_COMMIT ||
+                      sim_cluster_lies_early(k->cluster, &r->sent);
+        if (r->silent || !is_lie)
             continue;
         r->silent = true;
         on_report(arg, &report);
@@ -422,27 +428,52 @@ static void op_abandon(struct publisher *p)
     sim_transactional_lose(own(p));
 }
 
+static void show_checkpoint(const struct sim_transactional *k, struct publisher_checkpoint *last)
+{
+    const struct places *p = &k->checkpoint;
+    size_t left_out =
+        k->cluster->plant == SIM_PLANT_REPLAY_PLACE_IGNORED && p->count && p->list[0].feed < 0;
+    *last = (struct publisher_checkpoint){p->list + left_out, p->count - left_out};
+}
+
 static enum publisher_standing op_standing(struct publisher *p, struct publisher_checkpoint *last)
 {
     struct sim_transactional *k = own(p);
     if (k->standing == PUBLISHER_ABLE && k->cluster->plant != SIM_PLANT_CHECKPOINT_IGNORED)
-        *last = (struct publisher_checkpoint){k->checkpoint.list, k->checkpoint.count};
+        show_checkpoint(k, last);
     return k->standing;
+}
+
+/* Planted: the replay's place does not wait for the transaction. */
+static void keep_replay_outside(struct sim_transactional *k, const struct places *places)
+{
+    struct places changed = {0};
+    for (size_t i = 0; i < places->count; i++)
+        if (places->list[i].feed < 0)
+            changed.list[changed.count++] = places->list[i];
+    for (size_t i = 0; i < k->checkpoint.count; i++)
+        if (k->checkpoint.list[i].feed > 0)
+            changed.list[changed.count++] = k->checkpoint.list[i];
+    k->checkpoint = changed;
 }
 
 static void copy_checkpoint(struct sim_transactional *k, const struct publisher_checkpoint *cp)
 {
     struct places *places = &k->open.places;
-    CHECK(cp->count <= LANES_MAX);
+    CHECK(cp->count <= PLACES_MAX);
     places->count = cp->count;
     for (size_t i = 0; i < cp->count; i++) {
         places->list[i] = cp->positions[i];
         CHECK(i == 0 || cp->positions[i - 1].feed < cp->positions[i].feed);
-        if (places->list[i].seq < k->passed[places->list[i].feed])
+        if (cp->positions[i].feed > 0 && places->list[i].seq < k->passed[places->list[i].feed]) {
             places->list[i].seq = k->passed[places->list[i].feed];
+            places->list[i].check = 0; /* the row's that it had */
+        }
     }
     if (k->cluster->plant == SIM_PLANT_CHECKPOINT_OUTSIDE)
         keep_checkpoint(k, places);
+    if (k->cluster->plant == SIM_PLANT_REPLAY_PLACE_OUTSIDE)
+        keep_replay_outside(k, places);
 }
 
 static enum status op_commit(struct publisher *p, const struct publisher_checkpoint *cp,

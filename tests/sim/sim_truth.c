@@ -14,6 +14,11 @@ struct sim_truth {
     int submission_count;
     struct sim_row rows[SIM_ROWS_MAX + 1]; /* index is the seq */
     int64_t last_seq;
+    struct {
+        const struct sim_content *content;
+        bool is_open; /* nobody was told how it ended */
+    } requeues[SIM_REQUEUES_MAX];
+    int requeue_count;
     int64_t lane_last[SIM_SOURCES][SIM_TOPICS];
     int64_t key_last[SIM_SOURCES][SIM_TOPICS][SIM_KEYS]; /* newest first occurrence in Kafka */
     bool paused[SIM_SCOPES];
@@ -54,6 +59,7 @@ void sim_truth_begin(struct sim_truth *t, int64_t window_ms, bool once)
     t->window_short = false;
     t->io_seen = false;
     t->submission_count = 0;
+    t->requeue_count = 0;
     t->last_seq = 0;
 }
 
@@ -91,11 +97,11 @@ static struct expectation expect(const struct sim_truth *t, const struct sim_con
     struct expectation x = {0};
     if (!content->ev.id.len)
         return x;
-    for (int64_t seq = 1; seq <= t->last_seq; seq++) {
+    for (int64_t seq = sim_truth_next(t, 0); seq <= t->last_seq; seq = sim_truth_next(t, seq)) {
         const struct sim_row *row = &t->rows[seq];
         bool inside =
             !t->window_short && now.us - row->window_base.us <= t->window_ms * INT64_C(1000);
-        if (!row->content || !sim_content_same_id(row->content, content))
+        if (row->content->parent || !sim_content_same_id(row->content, content))
             continue;
         if (sim_content_repeats(row->content, content)) {
             x.must_repeat |= inside;
@@ -202,7 +208,7 @@ void sim_truth_relay_died(struct sim_truth *t)
         if (s->fate == SIM_UNKNOWN && s->received.us < t->oldest_unknown.us)
             t->oldest_unknown = s->received;
     }
-    for (int64_t seq = 1; seq <= t->last_seq; seq++)
+    for (int64_t seq = sim_truth_next(t, 0); seq <= t->last_seq; seq = sim_truth_next(t, seq))
         t->rows[seq].delivered_in_life = false;
     t->io_seen = false;
 }
@@ -224,11 +230,20 @@ struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq)
     return seq >= 1 && seq <= t->last_seq && t->rows[seq].content ? &t->rows[seq] : NULL;
 }
 
+int64_t sim_truth_next(const struct sim_truth *t, int64_t seq)
+{
+    for (seq++; seq <= t->last_seq && !t->rows[seq].content; seq++)
+        if (t->rows[seq].skipped_to)
+            seq = t->rows[seq].skipped_to;
+    return seq;
+}
+
 bool sim_truth_skip(struct sim_truth *t, int64_t seqs)
 {
     if (t->last_seq + seqs > SIM_AGE_MAX)
         return false;
     memset(&t->rows[t->last_seq + 1], 0, (size_t)seqs * sizeof t->rows[0]);
+    t->rows[t->last_seq + 1].skipped_to = t->last_seq + seqs;
     t->last_seq += seqs;
     return true;
 }
@@ -251,7 +266,7 @@ bool sim_truth_has_lane(const struct sim_truth *t)
     return t->first_in_lane != NULL;
 }
 
-static bool is_paused(const struct sim_truth *t, const struct sim_content *content)
+bool sim_truth_is_paused(const struct sim_truth *t, const struct sim_content *content)
 {
     return t->paused[SCOPE_ALL] || (t->paused[SCOPE_SOURCE] && content->source == 1) ||
            (t->paused[SCOPE_LANE] && content->source == t->first_in_lane->source &&
@@ -264,32 +279,67 @@ static bool could_be(const struct sim_submission *s, int source, const struct ev
            s->received.us == ev->received.us && slice_eq(s->content->ev.body, ev->body);
 }
 
-void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev,
-                     struct wall now)
+static struct sim_submission *find_submission(struct sim_truth *t, const struct sim_found *found)
 {
-    struct sim_submission *s = NULL;
+    for (int i = 0; i < t->submission_count; i++)
+        if (could_be(&t->submissions[i], found->source, &found->ev))
+            return &t->submissions[i];
+    return NULL;
+}
+
+/* The requeue that was asked for and made this row, if any. */
+static const struct sim_content *find_requeue(struct sim_truth *t, const struct sim_found *found)
+{
+    for (int i = 0; i < t->requeue_count; i++) {
+        const struct sim_content *content = t->requeues[i].content;
+        if (!t->requeues[i].is_open || content->parent != found->parent ||
+            !slice_eq(content->ev.topic, found->ev.topic))
+            continue;
+        t->requeues[i].is_open = false;
+        return content;
+    }
+    return NULL;
+}
+
+static void add_requeued(struct sim_truth *t, const struct sim_content *content, int64_t seq)
+{
+    struct sim_row *parent = sim_truth_row(t, content->parent);
+    struct sim_row *row = add_row(t, seq, content);
+    if (!row)
+        return;
+    CHECK(parent);
+    parent->settled = true;
+    row->received = parent->received;
+    row->conflict = parent->conflict;
+}
+
+void sim_truth_found(struct sim_truth *t, const struct sim_found *found)
+{
+    const struct sim_content *requeue = found->parent ? find_requeue(t, found) : NULL;
+    struct sim_submission *s = found->parent ? NULL : find_submission(t, found);
     struct sim_row *row;
-    for (int i = 0; i < t->submission_count && !s; i++)
-        if (could_be(&t->submissions[i], source, ev))
-            s = &t->submissions[i];
-    if (!s) {
-        sim_trace_fail(t->trace, "P6", "the journal holds seq %lld, which was refused or not sent",
-                       (long long)seq);
+    if (requeue) {
+        add_requeued(t, requeue, found->seq);
         return;
     }
-    if (expect(t, s->content, now).must_repeat)
+    if (!s) {
+        sim_trace_fail(t->trace, "P6", "the journal holds seq %lld, which was refused or not sent",
+                       (long long)found->seq);
+        return;
+    }
+    if (expect(t, s->content, found->now).must_repeat)
         sim_trace_fail(t->trace, "P9", "a repeat inside the window is stored again as seq %lld",
-                       (long long)seq);
-    row = add_row(t, seq, s->content);
+                       (long long)found->seq);
+    row = add_row(t, found->seq, s->content);
     if (!row)
         return;
     /* A stored repeat would be P9's failure; here a conflict is taken as the journal flagged it. */
-    row->conflict = ev->flags & EVENT_CONFLICT;
+    row->conflict = found->ev.flags & EVENT_CONFLICT;
     row->received = s->received;
     /* Its place counts from the first of its batch, which is none older than this. */
     row->window_base = t->oldest_unknown;
     s->fate = SIM_FOUND;
-    s->seq = seq;
+    s->seq = found->seq;
 }
 
 void sim_truth_all_found(struct sim_truth *t)
@@ -297,11 +347,39 @@ void sim_truth_all_found(struct sim_truth *t)
     for (int i = 0; i < t->submission_count; i++)
         if (t->submissions[i].fate == SIM_UNKNOWN)
             t->submissions[i].fate = SIM_REFUSED;
+    for (int i = 0; i < t->requeue_count; i++)
+        t->requeues[i].is_open = false;
+}
+
+/* ---- parked events ---- */
+
+int sim_truth_requeue(struct sim_truth *t, const struct sim_content *content)
+{
+    if (t->requeue_count == SIM_REQUEUES_MAX)
+        return -1;
+    t->requeues[t->requeue_count].content = content;
+    t->requeues[t->requeue_count].is_open = true;
+    return t->requeue_count++;
+}
+
+void sim_truth_requeued(struct sim_truth *t, int number, int64_t seq)
+{
+    t->requeues[number].is_open = false;
+    if (seq)
+        add_requeued(t, t->requeues[number].content, seq);
+}
+
+void sim_truth_settled(struct sim_truth *t, int64_t seq, bool requeued)
+{
+    struct sim_row *row = sim_truth_row(t, seq);
+    CHECK(row);
+    row->settled = true;
+    row->requeued = requeued;
 }
 
 /* ---- Kafka ---- */
 
-static struct slice header(const struct publisher_record *rec, const char *name)
+struct slice sim_truth_header(const struct publisher_record *rec, const char *name)
 {
     for (size_t i = 0; i < rec->header_count; i++)
         if (strcmp(rec->headers[i].name, name) == 0)
@@ -309,9 +387,9 @@ static struct slice header(const struct publisher_record *rec, const char *name)
     return (struct slice){0};
 }
 
-static int64_t header_number(const struct publisher_record *rec, const char *name)
+int64_t sim_truth_header_number(const struct publisher_record *rec, const char *name)
 {
-    struct slice text = header(rec, name);
+    struct slice text = sim_truth_header(rec, name);
     int64_t n = 0;
     if (!text.len)
         return -1;
@@ -323,35 +401,45 @@ static int64_t header_number(const struct publisher_record *rec, const char *nam
     return n;
 }
 
-/* What the record says of itself must be what the journal has of it. */
-static void compare(struct sim_truth *t, const struct publisher_record *rec,
-                    const struct sim_row *row, int64_t seq)
+static void compare_lineage(struct sim_truth *t, const struct publisher_record *rec,
+                            const struct sim_row *row, int64_t seq)
 {
-    const struct sim_content *content = row->content;
-    const struct event *ev = &content->ev;
-    bool flagged = header(rec, "relay-conflicting-id").len > 0;
-    if (!slice_eq(rec->value, ev->body))
-        sim_trace_fail(t->trace, "P7", "seq %lld: the bytes changed", (long long)seq);
-    if (!slice_eq(rec->key, ev->key) ||
-        strcmp(rec->topic, sim_content_topic[content->topic]) != 0 ||
-        !slice_eq(header(rec, "ce_type"), ev->type) ||
-        (ev->id.len && !slice_eq(header(rec, "ce_id"), ev->id)))
-        sim_trace_fail(t->trace, "P7", "seq %lld: key, topic, type or id changed", (long long)seq);
-    if (header_number(rec, "relay-prev-seq") != row->prev)
+    bool flagged = sim_truth_header(rec, "relay-conflicting-id").len > 0;
+    int64_t parent = row->content->parent;
+    if (sim_truth_header_number(rec, "relay-prev-seq") != row->prev)
         sim_trace_fail(t->trace, "P11", "seq %lld: relay-prev-seq is %lld, the lane's is %lld",
-                       (long long)seq, (long long)header_number(rec, "relay-prev-seq"),
+                       (long long)seq, (long long)sim_truth_header_number(rec, "relay-prev-seq"),
                        (long long)row->prev);
     if (flagged != row->conflict)
         sim_trace_fail(t->trace, "P9", "seq %lld: the flag of a conflicting id is %s",
                        (long long)seq, flagged ? "there without one" : "missing");
+    if (sim_truth_header_number(rec, "relay-requeue-of") != (parent ? parent : -1) ||
+        !slice_eq(sim_truth_header(rec, "relay-origin"), slice_of(parent ? "requeue" : "webhook")))
+        sim_trace_fail(t->trace, "P11", "seq %lld: its record does not say where it comes from",
+                       (long long)seq);
+}
+
+void sim_truth_compare(struct sim_truth *t, const struct publisher_record *rec, int64_t seq,
+                       const char *topic)
+{
+    const struct sim_row *row = sim_truth_row(t, seq);
+    const struct event *ev = &row->content->ev;
+    struct slice type = ev->type.len ? ev->type : slice_of("unreadable");
+    if (!slice_eq(rec->value, ev->body))
+        sim_trace_fail(t->trace, "P7", "seq %lld: the bytes changed", (long long)seq);
+    if (!slice_eq(rec->key, ev->key) || strcmp(rec->topic, topic) != 0 ||
+        !slice_eq(sim_truth_header(rec, "ce_type"), type) ||
+        (ev->id.len && !slice_eq(sim_truth_header(rec, "ce_id"), ev->id)))
+        sim_trace_fail(t->trace, "P7", "seq %lld: key, topic, type or id changed", (long long)seq);
+    compare_lineage(t, rec, row, seq);
 }
 
 int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
                            const char *journal_id)
 {
-    int64_t seq = header_number(rec, "relay-seq");
+    int64_t seq = sim_truth_header_number(rec, "relay-seq");
     struct sim_row *row = sim_truth_row(t, seq);
-    if (!slice_eq(header(rec, "relay-journal"), slice_of(journal_id))) {
+    if (!slice_eq(sim_truth_header(rec, "relay-journal"), slice_of(journal_id))) {
         sim_trace_fail(t->trace, "P11", "a record names another journal");
         return 0;
     }
@@ -364,13 +452,15 @@ int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *r
         sim_trace_fail(t->trace, "P2", "seq %lld has no lane and goes to Kafka", (long long)seq);
         return 0;
     }
-    if (is_paused(t, row->content))
+    if (sim_truth_is_paused(t, row->content))
         sim_trace_fail(t->trace, "pause", "seq %lld goes to Kafka while it is paused",
                        (long long)seq);
     if (row->below_cursor || row->delivered_in_life)
         sim_trace_fail(t->trace, "P9", "seq %lld is sent again though the relay knows it published",
                        (long long)seq);
-    compare(t, rec, row, seq);
+    if (row->parked)
+        sim_trace_fail(t->trace, "P2", "seq %lld is parked and goes to Kafka", (long long)seq);
+    sim_truth_compare(t, rec, seq, sim_content_topic[row->content->topic]);
     return seq;
 }
 
@@ -389,7 +479,8 @@ void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled)
     if (row->in_kafka)
         return;
     row->in_kafka = true;
-    if (!content->key)
+    /* A requeue stands outside the order. */
+    if (!content->key || content->parent)
         return;
     last = &t->key_last[content->source][content->topic][content->key];
     if (seq < *last)
@@ -423,7 +514,7 @@ static bool is_explained(struct sim_truth *t, int64_t seq)
 
 void sim_truth_check_chains(struct sim_truth *t)
 {
-    for (int64_t seq = 1; seq <= t->last_seq; seq++) {
+    for (int64_t seq = sim_truth_next(t, 0); seq <= t->last_seq; seq = sim_truth_next(t, seq)) {
         const struct sim_row *row = sim_truth_row(t, seq);
         if (row && row->in_kafka && !is_explained(t, seq))
             sim_trace_fail(t->trace, "P11", "the chain before seq %lld has a hole", (long long)seq);

@@ -19,8 +19,10 @@
 #define SIM_SUBMISSIONS_MAX 1024
 /* Seqs that a schedule may skip to have a journal that was used for long. */
 #define SIM_AGE_MAX 30000
-/* Every submission makes at most one row. */
-#define SIM_ROWS_MAX (SIM_SUBMISSIONS_MAX + SIM_AGE_MAX)
+/* Requeues that operators ask for. */
+#define SIM_REQUEUES_MAX 64
+/* Every submission and every requeue makes at most one row. */
+#define SIM_ROWS_MAX (SIM_SUBMISSIONS_MAX + SIM_REQUEUES_MAX + SIM_AGE_MAX)
 
 enum sim_fate {
     SIM_WAITS,   /* no answer yet */
@@ -43,9 +45,12 @@ struct sim_row {
     struct wall received;
     struct wall window_base; /* from when on its place in the dedupe window counts */
     int64_t prev;            /* the row before it in its lane */
+    int64_t skipped_to;      /* without content: no row up to this seq */
     bool conflict;
     bool in_kafka;
     bool parked;
+    bool settled;           /* parked once; an operator has requeued or discarded it */
+    bool requeued;          /* an operator was told so */
     bool below_cursor;      /* a restart found it published */
     bool delivered_in_life; /* this process of the relay has its delivery report */
     bool is_answered;       /* a sender was told OK */
@@ -92,10 +97,18 @@ bool sim_truth_skip(struct sim_truth *t, int64_t seqs);
 int sim_truth_submission_count(const struct sim_truth *t);
 /* NULL when no such row is known. */
 struct sim_row *sim_truth_row(struct sim_truth *t, int64_t seq);
+/* Of the first known row behind seq; beyond sim_truth_last_seq() when there is none. */
+int64_t sim_truth_next(const struct sim_truth *t, int64_t seq);
 /* A row of the journal that nobody was told of: makes it known, or fails when no sender can have
  * sent it. */
-void sim_truth_found(struct sim_truth *t, int64_t seq, int source, const struct event *ev,
-                     struct wall now);
+struct sim_found {
+    int64_t seq;
+    int source;
+    int64_t parent; /* 0: it is no requeue */
+    struct event ev;
+    struct wall now;
+};
+void sim_truth_found(struct sim_truth *t, const struct sim_found *found);
 /* Nothing unknown was left: what was not found was never stored. */
 void sim_truth_all_found(struct sim_truth *t);
 
@@ -106,8 +119,16 @@ void sim_truth_all_found(struct sim_truth *t);
 extern const char *const sim_truth_scope[SIM_SCOPES];
 /* From now on nothing of it may go to Kafka; or something may. */
 void sim_truth_pause(struct sim_truth *t, int scope, bool paused);
+bool sim_truth_is_paused(const struct sim_truth *t, const struct sim_content *content);
 /* There is a lane:1. */
 bool sim_truth_has_lane(const struct sim_truth *t);
+
+/* A requeue is asked for, as this content. Its number; -1 at SIM_REQUEUES_MAX. */
+int sim_truth_requeue(struct sim_truth *t, const struct sim_content *content);
+/* How it ended: the successor's seq; 0: nothing was done. Without this call nobody knows. */
+void sim_truth_requeued(struct sim_truth *t, int number, int64_t seq);
+/* An operator was told that the parked event of this seq is requeued, or discarded. */
+void sim_truth_settled(struct sim_truth *t, int64_t seq, bool requeued);
 
 /* ---- Kafka ---- */
 
@@ -115,6 +136,12 @@ bool sim_truth_has_lane(const struct sim_truth *t);
  */
 int64_t sim_truth_produced(struct sim_truth *t, const struct publisher_record *rec,
                            const char *journal_id);
+/* What a record says of its row that is the same in a replay, but for the topic. */
+void sim_truth_compare(struct sim_truth *t, const struct publisher_record *rec, int64_t seq,
+                       const char *topic);
+/* A header of a record; empty when it has none of this name. As a number: -1 when it is none. */
+struct slice sim_truth_header(const struct publisher_record *rec, const char *name);
+int64_t sim_truth_header_number(const struct publisher_record *rec, const char *name);
 /* A consumer that reads committed records can see the one of this row from now on; labelled: as a
  * possible duplicate. */
 void sim_truth_appended(struct sim_truth *t, int64_t seq, bool labelled);

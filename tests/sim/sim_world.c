@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "journal/actions.h"
 #include "relay/forwarder.h"
 #include "relay/keeper.h"
 #include "sim/sim_check.h"
 #include "sim/sim_lazy.h"
+#include "sim/sim_random.h"
 
 #define DISK_NAME "sim-disk"
 #define LAZY_NAME "sim-lazy-disk"
@@ -21,7 +21,20 @@
 /* Steps of a clean stop; what is not settled by then is read and sent again. */
 #define STOP_ROUNDS 12
 
+/* Room for each file of a journal without events. */
+#define BORN_BYTES (256u << 10)
+
+/* The files of a journal that was just made: most schedules begin with them, because making them
+ * is a tenth of the time that one takes. */
+struct born {
+    size_t db_bytes;
+    size_t wal_bytes;
+    char db[BORN_BYTES];
+    char wal[BORN_BYTES];
+};
+
 struct sim_world {
+    struct born *born;
     struct sim_world_env env;
     struct sim_setup setup;
     struct clock clock;
@@ -41,6 +54,10 @@ struct sim_world {
     struct committer *committer;
     struct journal_reader *reader;
     struct forwarder *forwarder;
+    struct replays *replays;
+    struct journal_select *select;
+    struct sim_desk desk;
+    struct sqlite3 *look; /* of the checks */
     int64_t source[SIM_SOURCES];
     struct wall batch_base; /* when the open batch's first id was received; 0: none yet */
 };
@@ -68,16 +85,24 @@ static struct wall read_wall(void *ctx)
     return ((struct sim_world *)ctx)->wall;
 }
 
+static void make_born(struct sim_world *w);
+
 struct sim_world *sim_world_create(void)
 {
     struct sim_world *w = calloc(1, sizeof *w);
     CHECK(w);
     w->clock = (struct clock){read_mono, read_wall, w};
+    w->mono = (struct mono){INT64_C(1000000000)};
+    w->wall = (struct wall){INT64_C(1767225600000000)};
+    sim_random_seed(0);
+    make_born(w);
     return w;
 }
 
 void sim_world_destroy(struct sim_world *w)
 {
+    if (w)
+        free(w->born);
     free(w);
 }
 
@@ -100,6 +125,37 @@ void sim_world_advance(struct sim_world *w, int64_t ms)
 
 /* ---- the machine ---- */
 
+static enum status open_journal(struct sim_world *w, struct err *e);
+
+/* Makes the journal that most schedules begin with. */
+static void make_born(struct sim_world *w)
+{
+    struct err e;
+    w->setup.window_ms = 1;
+    w->setup.window_ids_max = 1000;
+    w->setup.wal_max_bytes = 0;
+    w->disk = memvfs_create(DISK_NAME, 1);
+    CHECK(w->disk);
+    memvfs_set_default(w->disk);
+    CHECK(open_journal(w, &e) == ST_OK);
+    journal_close(w->journal);
+    w->journal = NULL;
+    w->born = calloc(1, sizeof *w->born);
+    CHECK(w->born);
+    w->born->db_bytes = memvfs_get_file(w->disk, PATH, w->born->db, BORN_BYTES);
+    w->born->wal_bytes = memvfs_get_file(w->disk, PATH "-wal", w->born->wal, BORN_BYTES);
+    CHECK(w->born->db_bytes < BORN_BYTES && w->born->wal_bytes < BORN_BYTES);
+    memvfs_destroy(w->disk);
+    w->disk = NULL;
+}
+
+static void put_born(struct sim_world *w)
+{
+    memvfs_put_file(w->disk, PATH, w->born->db, w->born->db_bytes);
+    if (w->born->wal_bytes)
+        memvfs_put_file(w->disk, PATH "-wal", w->born->wal, w->born->wal_bytes);
+}
+
 void sim_world_begin(struct sim_world *w, const struct sim_world_env *env,
                      const struct sim_setup *setup)
 {
@@ -113,6 +169,8 @@ void sim_world_begin(struct sim_world *w, const struct sim_world_env *env,
     memvfs_set_time(w->disk, w->wall);
     if (setup->plant == SIM_PLANT_WAL_SYNC_OFF)
         w->lazy = sim_lazy_create(LAZY_NAME, DISK_NAME);
+    if (setup->is_born)
+        put_born(w);
     w->disk_limit = MEMVFS_UNLIMITED;
     w->was_tight = false;
     w->lives = 0;
@@ -235,12 +293,43 @@ static enum status create_forwarder(struct sim_world *w, struct err *e)
     enum status st = journal_reader_open(&w->reader, PATH, vfs_name(w), e);
     if (st != ST_OK)
         return st;
+    if (w->setup.has_replays)
+        st = replays_open(&w->replays, PATH, vfs_name(w), e);
+    if (st == ST_OK && w->setup.has_replays)
+        st = journal_select_open(&w->select, PATH, vfs_name(w), e);
+    if (st != ST_OK)
+        return st;
     opts.reader = w->reader;
+    opts.replays = w->replays;
+    opts.select = w->select;
     opts.publisher = sim_kafka_connect(w->env.kafka, journal_id(w->journal), once);
     return forwarder_create(&w->forwarder, &opts, e);
 }
 
 static void take_down(struct sim_world *w);
+static struct sim_check check_of(struct sim_world *w, bool is_final);
+
+static void open_desk(struct sim_world *w)
+{
+    w->desk = (struct sim_desk){.rng = w->env.rng,
+                                .trace = w->env.trace,
+                                .truth = w->env.truth,
+                                .replays = w->env.replays,
+                                .contents = w->env.contents,
+                                .disk = w->disk,
+                                .plant = w->setup.plant,
+                                .committer = w->committer,
+                                .forwarder = w->forwarder,
+                                .reader = w->reader,
+                                .select = w->select,
+                                .look = check_of(w, false)};
+    w->desk.look.is_quiet = true;
+}
+
+struct sim_desk *sim_world_desk(struct sim_world *w)
+{
+    return &w->desk;
+}
 
 bool sim_world_start(struct sim_world *w, enum status *why)
 {
@@ -267,6 +356,8 @@ bool sim_world_start(struct sim_world *w, enum status *why)
                    st == ST_OK ? "" : e.text);
     if (st != ST_OK)
         take_down(w);
+    else
+        open_desk(w);
     return st == ST_OK;
 }
 
@@ -306,9 +397,12 @@ static void take_down(struct sim_world *w)
 {
     w->running = false;
     drain(w);
+    sim_check_leave(&w->look);
     forwarder_destroy(w->forwarder);
     committer_destroy(w->committer);
     journal_reader_close(w->reader);
+    replays_close(w->replays);
+    journal_select_close(w->select);
     keeper_destroy(w->keeper);
     if (w->journal)
         note_window(w);
@@ -317,11 +411,14 @@ static void take_down(struct sim_world *w)
     w->forwarder = NULL;
     w->committer = NULL;
     w->reader = NULL;
+    w->replays = NULL;
+    w->select = NULL;
     w->keeper = NULL;
     w->journal = NULL;
     w->metrics = NULL;
     sim_kafka_disconnect(w->env.kafka);
     sim_truth_relay_died(w->env.truth);
+    sim_replays_relay_died(w->env.replays);
     CHECK(memvfs_open_files(w->disk) == 0);
 }
 
@@ -421,60 +518,6 @@ void sim_world_submit(struct sim_world *w, const struct sim_content *content)
     }
 }
 
-/* ---- operators ---- */
-
-struct order {
-    struct commit_job job;
-    struct sim_world *world;
-    int scope;
-    bool pause;
-};
-
-static enum status apply_order(struct commit_job *job, struct journal *journal, struct err *e)
-{
-    const struct order *o = (struct order *)job;
-    const struct action_by by = {"operator", "test"};
-    const char *scope = sim_truth_scope[o->scope];
-    enum status st =
-        o->pause ? action_pause(journal, scope, &by, e) : action_resume(journal, scope, &by, e);
-    /* What is wrong with this order alone must not end the transaction of the others. */
-    return st == ST_NOT_FOUND || st == ST_BAD_INPUT ? ST_OK : st;
-}
-
-static void order_done(struct commit_job *job, enum status outcome, const struct err *e)
-{
-    struct order *o = (struct order *)job;
-    struct sim_world *w = o->world;
-    (void)e;
-    if (outcome == ST_OK && !memvfs_is_cut(w->disk)) {
-        sim_trace_note(w->env.trace, "%s %s", sim_truth_scope[o->scope],
-                       o->pause ? "paused" : "resumed");
-        if (w->forwarder)
-            forwarder_reload_pauses(w->forwarder);
-        /* Before the first event there is no lane to pause. */
-        if (!o->pause || o->scope < 2 || sim_truth_has_lane(w->env.truth))
-            sim_truth_pause(w->env.truth, o->scope, o->pause);
-    }
-    free(o);
-}
-
-bool sim_world_pause(struct sim_world *w, int scope, bool pause)
-{
-    struct order *o = calloc(1, sizeof *o);
-    CHECK(o);
-    *o = (struct order){.job = {.apply = apply_order, .done = order_done},
-                        .world = w,
-                        .scope = scope,
-                        .pause = pause};
-    /* From here on records may go again. */
-    if (!pause)
-        sim_truth_pause(w->env.truth, scope, false);
-    if (committer_submit(w->committer, &o->job) == ST_OK)
-        return true;
-    free(o);
-    return false;
-}
-
 /* ---- steps ---- */
 
 void sim_world_commit(struct sim_world *w)
@@ -490,11 +533,13 @@ bool sim_world_forward(struct sim_world *w)
 
 /* ---- checks ---- */
 
-static struct sim_check check_of(const struct sim_world *w, bool is_final)
+static struct sim_check check_of(struct sim_world *w, bool is_final)
 {
-    return (struct sim_check){.path = PATH,
+    return (struct sim_check){.kept = &w->look,
+                              .path = PATH,
                               .vfs = DISK_NAME,
                               .truth = w->env.truth,
+                              .replays = w->env.replays,
                               .trace = w->env.trace,
                               .now = w->wall,
                               .retention_ms = w->was_tight ? -1 : w->setup.retention_ms,

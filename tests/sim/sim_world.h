@@ -11,6 +11,7 @@
 
 #include "memvfs/memvfs.h"
 #include "sim/sim_kafka.h"
+#include "sim/sim_operator.h"
 #include "sim/sim_plant.h"
 #include "sim/sim_truth.h"
 
@@ -31,12 +32,16 @@ struct sim_setup {
     size_t read_rows_max;
     size_t transaction_records_max;
     unsigned once_percent; /* of the starts that are exactly-once */
+    bool is_born;          /* the disk has a journal that was made before, without events */
+    bool has_replays;      /* else processes are without, which is cheaper */
 };
 
 struct sim_world_env {
     struct sim_rng *rng;
     struct sim_trace *trace;
     struct sim_truth *truth;
+    struct sim_replays *replays;
+    struct sim_contents *contents;
     struct sim_kafka *kafka;
 };
 
@@ -71,8 +76,8 @@ void sim_world_commit(struct sim_world *w);
 /* True when the forwarder wants its next step at once. */
 bool sim_world_forward(struct sim_world *w);
 void sim_world_advance(struct sim_world *w, int64_t ms);
-/* An operator pauses or resumes a scope of sim_truth.h. False: the committer did not take it. */
-bool sim_world_pause(struct sim_world *w, int scope, bool pause);
+/* For operators, while the process runs. */
+struct sim_desk *sim_world_desk(struct sim_world *w);
 /* Makes the journal of a stopped process older: its next seqs are used up. */
 void sim_world_age(struct sim_world *w, int64_t seqs);
 /* Bytes that the file system has left for the relay; MEMVFS_UNLIMITED: many. */

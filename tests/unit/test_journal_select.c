@@ -236,6 +236,25 @@ static void on_count(void *arg, const struct journal_select_count *count)
              (long long)count->bytes, (long long)(count->oldest.us / SECOND));
 }
 
+static void on_older(void *arg, const struct journal_select_count *count)
+{
+    int64_t *older = arg;
+    older[count->topic[0] - 'a'] = count->older;
+}
+
+/* How many of the topics a and b have a record time before that one. */
+static void expect_older(struct journal_select *s, struct journal_select_range range,
+                         int64_t than_us, int64_t a, int64_t b)
+{
+    struct journal_select_end end;
+    struct err e = {0};
+    int64_t older[2] = {-1, -1};
+    range.older_than.us = than_us;
+    assert_int_equal(journal_select_counts(s, &range, on_older, older, &end, &e), ST_OK);
+    assert_int_equal(older[0], a);
+    assert_int_equal(older[1], b);
+}
+
 static void counts_events_bytes_and_the_oldest_of_each_topic(void **state)
 {
     struct rig *r = *state;
@@ -261,6 +280,10 @@ static void counts_events_bytes_and_the_oldest_of_each_topic(void **state)
              (long long)(start.us / SECOND + 2));
     assert_string_equal(text, wanted);
     assert_true(end.at_end);
+    expect_older(s, range, 0, 0, 0);
+    expect_older(s, range, start.us - 50 * SECOND, 0, 0);
+    expect_older(s, range, start.us - 50 * SECOND + 1, 1, 0);
+    expect_older(s, range, start.us + 1000 * SECOND, 2, 2);
     text[0] = 0;
     range.scan = 1;
     assert_int_equal(journal_select_counts(s, &range, on_count, text, &end, &e), ST_OK);
@@ -307,6 +330,40 @@ static void narrows_the_range_to_where_the_times_lie(void **state)
     journal_select_close(s);
 }
 
+/* A requeue has the received time of the event that was parked, long before that of its place. */
+static void finds_the_times_around_and_of_requeues(void **state)
+{
+    struct rig *r = *state;
+    const struct wall start = r->now;
+    const struct action_by by = {"me", "because"};
+    struct selection which = {0};
+    struct journal_select_range range = {.which = &which};
+    struct journal_select *s = open_select(r);
+    struct err e = {0};
+    begin(r);
+    for (int i = 1; i <= 100; i++) {
+        int64_t successor = 0;
+        struct event ev = event_of(r, "t", "", "{}");
+        const struct action_requeue requeue = {.seq = 5, .ev = &ev, .source = r->source};
+        ev.received.us = start.us + (i == 75 ? 5 : i) * 60 * SECOND;
+        if (i != 75) {
+            put(r, &ev);
+            continue;
+        }
+        assert_int_equal(journal_park(r->journal, 1, 5, slice_of("refused"), &e), ST_OK);
+        assert_int_equal(action_requeue(r->journal, &requeue, &by, &successor, &e), ST_OK);
+        assert_int_equal(successor, 75);
+    }
+    commit(r);
+    which.since.us = start.us + 80 * 60 * SECOND;
+    assert_int_equal(journal_select_bounds(s, &range, &e), ST_OK);
+    assert_true(range.after == 69 && range.last == 100);
+    which = (struct selection){.until.us = start.us + 10 * 60 * SECOND};
+    assert_int_equal(journal_select_bounds(s, &range, &e), ST_OK);
+    assert_true(range.after == 0 && range.last == 75);
+    journal_select_close(s);
+}
+
 static int set_up(void **state)
 {
     rig_set_up(state);
@@ -326,6 +383,7 @@ int main(void)
         OPEN_TEST(says_where_a_row_belongs_and_what_holds_it),
         OPEN_TEST(counts_events_bytes_and_the_oldest_of_each_topic),
         OPEN_TEST(narrows_the_range_to_where_the_times_lie),
+        OPEN_TEST(finds_the_times_around_and_of_requeues),
     };
     if (rig_prepare())
         return 1;

@@ -174,19 +174,19 @@ static void an_empty_selection_is_done_at_once(void **state)
 static void exactly_once_goes_on_behind_the_checkpoint_without_labels(void **state)
 {
     struct world *w = *state;
-    int64_t id = 0, seq = 0;
+    struct publisher_position at = {0};
     end(w);
     start(w, true);
     add_events(w, 20);
-    assert_false(replayer_position(w->replayer, &id, &seq));
+    assert_false(replayer_position(w->replayer, &at));
     create(w, (struct selection){0}, "", 20, 0);
     turns(w, 1);
     /* No mark is waited for, and the place behind what is in the air is the checkpoint's. */
     assert_int_equal(w->fake.count, IN_FLIGHT);
-    assert_true(replayer_position(w->replayer, &id, &seq));
-    assert_true(id == 1 && seq == IN_FLIGHT);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_true(at.feed == -1 && at.seq == IN_FLIGHT && at.check);
     crash(w);
-    replayer_adopt(w->replayer, 1, IN_FLIGHT);
+    replayer_adopt(w->replayer, &at);
     run_until(w, 1, REPLAYS_DONE);
     assert_int_equal(w->fake.count, 20 - IN_FLIGHT);
     assert_int_equal(w->fake.sent[0].seq, IN_FLIGHT + 1);
@@ -195,10 +195,27 @@ static void exactly_once_goes_on_behind_the_checkpoint_without_labels(void **sta
     assert_int_equal(read_replay(w, 1).published, 20);
 }
 
+static void exactly_once_does_not_take_another_replay_of_its_number_for_its_own(void **state)
+{
+    struct world *w = *state;
+    struct publisher_position at = {0};
+    end(w);
+    start(w, true);
+    add_events(w, 4);
+    create(w, (struct selection){0}, "", 4, 0);
+    turns(w, 1);
+    assert_true(replayer_position(w->replayer, &at));
+    crash(w);
+    at.check ^= 1;
+    replayer_adopt(w->replayer, &at);
+    run_until(w, 1, REPLAYS_DONE);
+    assert_int_equal(w->fake.count, 4);
+}
+
 static void exactly_once_no_checkpoint_passes_what_came_back(void **state)
 {
     struct world *w = *state;
-    int64_t id = 0, seq = 0;
+    struct publisher_position at = {0};
     end(w);
     start(w, true);
     add_events(w, 4);
@@ -206,17 +223,77 @@ static void exactly_once_no_checkpoint_passes_what_came_back(void **state)
     turns(w, 1);
     for (size_t i = 0; i < 4; i++)
         report(w, i, i == 1 ? PUBLISHER_REJECTED : PUBLISHER_RETRY, true);
-    assert_true(replayer_position(w->replayer, &id, &seq));
-    assert_int_equal(seq, 0);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_int_equal(at.seq, 0);
     turns(w, 2);
     /* Event 2 was refused: event 1 goes alone, then what is behind both. */
     assert_int_equal(w->fake.count, 5);
-    assert_true(replayer_position(w->replayer, &id, &seq));
-    assert_int_equal(seq, 1);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_int_equal(at.seq, 1);
     run_until(w, 1, REPLAYS_DONE);
     assert_int_equal(w->fake.count, 7);
     assert_int_equal(read_replay(w, 1).published, 3);
     assert_int_equal(read_replay(w, 1).failed, 1);
+}
+
+static void exactly_once_its_place_never_goes_back(void **state)
+{
+    struct world *w = *state;
+    struct publisher_position at = {0};
+    end(w);
+    start(w, true);
+    add_events(w, 20);
+    create(w, (struct selection){0}, "", 20, 0);
+    turns(w, 1);
+    assert_true(replayer_position(w->replayer, &at));
+    crash(w);
+    replayer_adopt(w->replayer, &at);
+    /* Lanes take all the room of this turn. */
+    turn(w, 0);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_int_equal(at.seq, IN_FLIGHT);
+}
+
+static void exactly_once_the_journal_gets_the_place_of_one_whose_turn_it_is_not(void **state)
+{
+    struct world *w = *state;
+    struct publisher_position at = {0};
+    end(w);
+    start(w, true);
+    add_events(w, 20);
+    create(w, (struct selection){0}, "", 20, 0);
+    create(w, (struct selection){0}, "", 2, 0);
+    turns(w, 1);
+    assert_true(replayer_position(w->replayer, &at));
+    set_state(w, 1, REPLAYS_PAUSED);
+    crash(w);
+    assert_int_equal(read_replay(w, 1).position, 0);
+    replayer_adopt(w->replayer, &at);
+    run_until(w, 2, REPLAYS_DONE);
+    assert_int_equal(read_replay(w, 1).position, IN_FLIGHT);
+    assert_int_equal(read_replay(w, 1).published, IN_FLIGHT);
+    crash(w);
+    set_state(w, 1, REPLAYS_RUNNING);
+    run_until(w, 1, REPLAYS_DONE);
+    assert_int_equal(w->fake.count, 20 - IN_FLIGHT);
+    assert_int_equal(w->fake.sent[0].seq, IN_FLIGHT + 1);
+}
+
+static void a_pause_does_not_forget_what_the_process_before_may_have_sent(void **state)
+{
+    struct world *w = *state;
+    add_events(w, 20);
+    create(w, (struct selection){0}, "", 20, 0);
+    turns(w, 5);
+    crash(w);
+    turn(w, 0);
+    set_state(w, 1, REPLAYS_PAUSED);
+    turns(w, 5);
+    set_state(w, 1, REPLAYS_RUNNING);
+    run_until(w, 1, REPLAYS_DONE);
+    assert_int_equal(w->fake.count, 20);
+    for (size_t i = 0; i < IN_FLIGHT; i++)
+        assert_true(w->fake.sent[i].is_labelled);
 }
 
 static void without_marks_before_everything_is_labelled(void **state)
@@ -229,7 +306,8 @@ static void without_marks_before_everything_is_labelled(void **state)
     turns(w, 1);
     w->opts.transactional = false;
     crash(w);
-    replayer_suspect(w->replayer);
+    settle_suspect_replays(w->settle);
+    settle(w);
     run_until(w, 1, REPLAYS_DONE);
     assert_int_equal(w->fake.count, 20);
     for (size_t i = 0; i < w->fake.count; i++)
@@ -250,7 +328,11 @@ int main(void)
         WORLD_TEST(sends_again_what_came_back_and_labels_it_when_unsure),
         WORLD_TEST(an_empty_selection_is_done_at_once),
         WORLD_TEST(exactly_once_goes_on_behind_the_checkpoint_without_labels),
+        WORLD_TEST(exactly_once_does_not_take_another_replay_of_its_number_for_its_own),
         WORLD_TEST(exactly_once_no_checkpoint_passes_what_came_back),
+        WORLD_TEST(exactly_once_its_place_never_goes_back),
+        WORLD_TEST(exactly_once_the_journal_gets_the_place_of_one_whose_turn_it_is_not),
+        WORLD_TEST(a_pause_does_not_forget_what_the_process_before_may_have_sent),
         WORLD_TEST(without_marks_before_everything_is_labelled),
     };
     if (rig_prepare())

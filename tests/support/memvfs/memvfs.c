@@ -237,3 +237,17 @@ unsigned memvfs_open_files(const struct memvfs *v)
 {
     return v->disk.n_handles;
 }
+
+void memvfs_put_file(struct memvfs *v, const char *name, const void *bytes, size_t len)
+{
+    struct memvfs_node *n = memvfs_disk_add(&v->disk, name);
+    memvfs_node_write(n, bytes, len, 0);
+    memvfs_node_sync(n);
+    n->durable_linked = true;
+}
+
+size_t memvfs_get_file(const struct memvfs *v, const char *name, void *out, size_t len)
+{
+    const struct memvfs_node *n = memvfs_disk_find(&v->disk, name);
+    return n ? memvfs_node_read(n, out, len, 0) : 0;
+}

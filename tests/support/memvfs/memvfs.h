@@ -147,6 +147,14 @@ void memvfs_set_time(struct memvfs *v, struct wall now);
 /* The current size in bytes of the file with this exact name, -1 when there is none. */
 int64_t memvfs_file_size(const struct memvfs *v, const char *name);
 
+/*
+ * Gives the disk a file with this content, durable with its name: what an earlier life of the
+ * machine left. There must be none of this name. Not counted, never fails.
+ */
+void memvfs_put_file(struct memvfs *v, const char *name, const void *bytes, size_t len);
+/* Copies the content that readers see, at most len bytes; returns how many there were to copy. */
+size_t memvfs_get_file(const struct memvfs *v, const char *name, void *out, size_t len);
+
 /* Files that SQLite has open, dead ones included: 0 when every connection is closed. */
 unsigned memvfs_open_files(const struct memvfs *v);
 
