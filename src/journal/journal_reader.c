@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/thread.h"
 #include "journal/row.h"
 
@@ -11,9 +12,12 @@ enum statement {
     STMT_LANES,
     STMT_LANE_ROWS,
     STMT_EVENT,
+    STMT_CHECKSUM,
     STMT_PAUSES,
     STMT_PARKED,
     STMT_BACKLOG,
+    STMT_BEGIN,
+    STMT_END,
     STMT_COUNT
 };
 
@@ -32,6 +36,9 @@ static const char *const statements[] = {
         "SELECT count(*), coalesce((SELECT received_us FROM events WHERE lane = ?1 "
         "AND seq > ?2 ORDER BY seq LIMIT 1), 0) FROM events WHERE lane = ?1 AND seq > ?2",
     [STMT_EVENT] = "SELECT " ROW_COLUMNS " FROM events WHERE seq = ?1",
+    [STMT_CHECKSUM] = "SELECT checksum FROM events WHERE seq = ?1",
+    [STMT_BEGIN] = "BEGIN",
+    [STMT_END] = "COMMIT",
 };
 _Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
 
@@ -100,90 +107,69 @@ enum status journal_reader_lanes(struct journal_reader *r, int64_t after,
     return st;
 }
 
-/* Rows that are read together lie one behind the other, in blocks of so many bytes or of one large
- * row: an allocation a row was a sixth of the forwarder's time. */
-#define BLOCK_BYTES 65536
-
-struct tail {
-    char *at; /* NULL: there is no block yet */
-    size_t left;
-};
-
-/* Room for one row. A row that opens a block owns it. */
-static struct journal_row *take_room(struct tail *t, size_t size)
+static struct journal_row shown(const struct row *row, bool intact)
 {
-    void *block = NULL;
-    if (!t->at || size > t->left) {
-        t->left = size > BLOCK_BYTES ? size : BLOCK_BYTES;
-        t->at = block = malloc(t->left);
-        if (!block)
-            return NULL;
-    }
-    struct journal_row *row = (struct journal_row *)(void *)t->at;
-    row->block = block;
-    t->at += size;
-    t->left -= size;
-    return row;
+    return (struct journal_row){.seq = row->seq,
+                                .prev = row->prev,
+                                .lane = row->lane,
+                                .source = row->source,
+                                .parent = row->parent,
+                                .intact = intact,
+                                .ev = row->ev};
 }
 
-/* The struct, then its texts, then the body. */
-static struct journal_row *copy_row(struct tail *t, const struct row *row, bool intact)
+enum status journal_reader_begin(struct journal_reader *r, struct err *e)
 {
-    const struct event *ev = &row->ev;
-    const size_t align = _Alignof(struct journal_row);
-    size_t size = sizeof(struct journal_row) + row_text_bytes(ev);
-    struct journal_row *copy = take_room(t, (size + align - 1) / align * align);
-    if (!copy)
-        return NULL;
-    *copy = (struct journal_row){.block = copy->block,
-                                 .seq = row->seq,
-                                 .prev = row->prev,
-                                 .lane = row->lane,
-                                 .source = row->source,
-                                 .parent = row->parent,
-                                 .intact = intact,
-                                 .ev = *ev};
-    row_move_texts(&copy->ev, (char *)(copy + 1));
-    return copy;
+    thread_owner_check(&r->owner);
+    return db_run(r->db, r->stmt[STMT_BEGIN], e);
+}
+
+void journal_reader_end(struct journal_reader *r)
+{
+    struct err e;
+    thread_owner_check(&r->owner);
+    /* SQLite has ended it by itself after some errors; if this fails, so does the next begin. */
+    if (!sqlite3_get_autocommit(r->db) && db_run(r->db, r->stmt[STMT_END], &e) != ST_OK)
+        log_error("journal.read_not_ended", LOG_S("reason", e.text));
 }
 
 enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
-                              struct journal_row **first, size_t *count, struct err *e)
+                              bool (*on_row)(void *arg, const struct journal_row *), void *arg,
+                              size_t *count, struct err *e)
 {
     sqlite3_stmt *s = r->stmt[STMT_LANE_ROWS];
-    struct journal_row **tail = first;
     enum status st = ST_OK;
-    struct tail end = {0};
+    bool more = true;
     size_t bytes = 0;
     int rc = SQLITE_DONE;
     thread_owner_check(&r->owner);
-    *first = NULL;
     *count = 0;
     sqlite3_bind_int64(s, 1, want->lane);
     sqlite3_bind_int64(s, 2, want->after);
     sqlite3_bind_int64(s, 3, (int64_t)want->max_rows);
-    while (bytes < want->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    while (more && bytes < want->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct row row;
         bool intact = row_read(s, &row);
-        struct journal_row *copy = copy_row(&end, &row, intact);
-        if (!copy) {
-            st = err_set(e, ST_NO_MEM, "reading lane %lld: out of memory", (long long)want->lane);
-            break;
-        }
-        *tail = copy;
-        tail = &copy->next;
-        bytes += copy->ev.body.len;
+        const struct journal_row show = shown(&row, intact);
+        bytes += row.ev.body.len;
         ++*count;
+        more = on_row(arg, &show);
     }
-    if (st == ST_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         st = db_error(r->db, e, "reading a lane");
     sqlite3_reset(s);
-    if (st != ST_OK) {
-        journal_rows_free(*first);
-        *first = NULL;
-        *count = 0;
-    }
     return st;
+}
+
+/* One allocation: the struct, then its texts, then the body. */
+static struct journal_row *copy_row(const struct row *row, bool intact)
+{
+    struct journal_row *copy = malloc(sizeof *copy + row_text_bytes(&row->ev));
+    if (!copy)
+        return NULL;
+    *copy = shown(row, intact);
+    row_move_texts(&copy->ev, (char *)(copy + 1));
+    return copy;
 }
 
 enum status journal_read_event(struct journal_reader *r, int64_t seq, struct journal_row **row,
@@ -197,8 +183,7 @@ enum status journal_read_event(struct journal_reader *r, int64_t seq, struct jou
     switch (sqlite3_step(s)) {
     case SQLITE_ROW: {
         bool intact = row_read(s, &found);
-        struct tail end = {0};
-        *row = copy_row(&end, &found, intact);
+        *row = copy_row(&found, intact);
         if (!*row)
             st = err_set(e, ST_NO_MEM, "reading event %lld: out of memory", (long long)seq);
         break;
@@ -213,16 +198,28 @@ enum status journal_read_event(struct journal_reader *r, int64_t seq, struct jou
     return st;
 }
 
-void journal_rows_free(struct journal_row *first)
+enum status journal_read_checksum(struct journal_reader *r, int64_t seq, uint32_t *checksum,
+                                  struct err *e)
 {
-    void *block = NULL;
-    for (struct journal_row *row = first; row; row = row->next)
-        if (row->block) {
-            /* All rows of the block before were passed. */
-            free(block);
-            block = row->block;
-        }
-    free(block);
+    sqlite3_stmt *s = r->stmt[STMT_CHECKSUM];
+    enum status st = ST_OK;
+    int rc;
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, seq);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *checksum = (uint32_t)sqlite3_column_int64(s, 0);
+    else if (rc == SQLITE_DONE)
+        st = err_set(e, ST_NOT_FOUND, "no event with seq %lld", (long long)seq);
+    else
+        st = db_error(r->db, e, "reading a checksum");
+    sqlite3_reset(s);
+    return st;
+}
+
+void journal_row_free(struct journal_row *row)
+{
+    free(row);
 }
 
 enum status journal_read_meta(struct journal_reader *r, const char *name, char *out, size_t size,

@@ -5,8 +5,8 @@
 /*
  * Reading the journal beside its writer, over a read-only connection that cannot checkpoint.
  *
- * Every call is one short read transaction: rows are copied out and the statement is reset, so that
- * no reader pins the WAL.
+ * Every call is one short read transaction, unless it stands between begin and end: no reader pins
+ * the WAL for longer than that.
  *
  * Threads: a reader belongs to the thread that first uses it.
  */
@@ -39,8 +39,6 @@ MUST_CHECK enum status journal_reader_lanes(struct journal_reader *r, int64_t af
 
 /* One event as it stands in the journal. */
 struct journal_row {
-    struct journal_row *next;
-    void *block; /* the memory of this row and of those behind it without one; else NULL */
     int64_t seq;
     int64_t prev;
     int64_t lane;
@@ -52,9 +50,18 @@ struct journal_row {
 };
 
 /*
- * Copies rows of a lane with seq > after in order: at most max_rows, and no further row once
- * max_bytes of bodies are reached. *first is a list, freed with journal_rows_free(). Returns how
- * many in *count; 0 at the end of the lane.
+ * The reads up to the end are one transaction: they see one state of the journal, and pages that
+ * several of them want are read from the file once. A pair brackets one turn of its caller, never a
+ * wait: the WAL cannot start over meanwhile. A begin that fails leaves nothing to end.
+ */
+MUST_CHECK enum status journal_reader_begin(struct journal_reader *r, struct err *e);
+void journal_reader_end(struct journal_reader *r);
+
+/*
+ * Shows rows of a lane with seq > after in order to on_row: at most max_rows, and no further row
+ * once max_bytes of bodies are reached, or when on_row returns false. A row and its bytes are
+ * SQLite's and valid inside on_row only, which must not call the reader: a copy of each would cost
+ * the forwarder a tenth of its time. *count is how many were shown; 0 at the end of the lane.
  */
 struct journal_slice {
     int64_t lane;
@@ -63,11 +70,16 @@ struct journal_slice {
     size_t max_bytes;
 };
 MUST_CHECK enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
-                                         struct journal_row **first, size_t *count, struct err *e);
-/* One event by its seq. ST_NOT_FOUND. */
+                                         bool (*on_row)(void *arg, const struct journal_row *),
+                                         void *arg, size_t *count, struct err *e);
+/* A copy of one event by its seq, freed with journal_row_free(). ST_NOT_FOUND. */
 MUST_CHECK enum status journal_read_event(struct journal_reader *r, int64_t seq,
                                           struct journal_row **row, struct err *e);
-void journal_rows_free(struct journal_row *first);
+/* The checksum that is stored with an event, without reading the rest. ST_NOT_FOUND. */
+MUST_CHECK enum status journal_read_checksum(struct journal_reader *r, int64_t seq,
+                                             uint32_t *checksum, struct err *e);
+/* NULL is a no-op. */
+void journal_row_free(struct journal_row *row);
 
 /* A value of the meta table ("journal_id"); ST_NOT_FOUND. */
 MUST_CHECK enum status journal_read_meta(struct journal_reader *r, const char *name, char *out,

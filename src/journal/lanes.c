@@ -29,6 +29,14 @@ static struct node **bucket_of(struct lanes *l, int64_t source, struct slice top
     return &l->buckets[checksum_crc32c((uint32_t)source, topic.ptr, topic.len) % BUCKETS];
 }
 
+static struct node *find(struct lanes *l, int64_t source, struct slice topic)
+{
+    struct node *n = *bucket_of(l, source, topic);
+    while (n && (n->lane.source != source || !slice_eq(slice_of(n->lane.topic), topic)))
+        n = n->next;
+    return n;
+}
+
 static enum status add(struct lanes *l, const struct lane *lane, struct slice topic,
                        struct node **out, struct err *e)
 {
@@ -184,15 +192,18 @@ static enum status insert(struct lanes *l, int64_t source, struct slice topic, i
 enum status lanes_find(struct lanes *l, int64_t source, struct slice topic, int64_t first_seq,
                        struct lane **out, struct err *e)
 {
-    struct node *n = *bucket_of(l, source, topic);
+    struct node *n = find(l, source, topic);
     enum status st = ST_OK;
-    while (n && (n->lane.source != source || !slice_eq(slice_of(n->lane.topic), topic)))
-        n = n->next;
     if (!n)
         st = insert(l, source, topic, first_seq, &n, e);
     if (st == ST_OK)
         *out = &n->lane;
     return st;
+}
+
+bool lanes_has_room(struct lanes *l, int64_t source, struct slice topic)
+{
+    return l->count < JOURNAL_LANES_MAX || find(l, source, topic);
 }
 
 struct lane *lanes_by_id(struct lanes *l, int64_t id)

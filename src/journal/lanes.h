@@ -40,6 +40,8 @@ MUST_CHECK enum status lanes_find(struct lanes *l, int64_t source, struct slice 
                                   int64_t first_seq, struct lane **out, struct err *e);
 /* By its number; NULL when there is none. */
 struct lane *lanes_by_id(struct lanes *l, int64_t id);
+/* Whether lanes_find() can succeed: the lane is there, or there may be one more. */
+bool lanes_has_room(struct lanes *l, int64_t source, struct slice topic);
 /* Notes the lane's newest row. */
 void lanes_advance(struct lanes *l, struct lane *lane, int64_t seq);
 

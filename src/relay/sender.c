@@ -11,6 +11,10 @@
  * back: a broker that returns must not get what was paused meanwhile. */
 #define PAUSE_GRACE_MS 500
 
+/* A lane that lags behind the others reads so many times their rows in a turn: lanes that are at
+ * the same place share pages in the reader's cache, and none is held back for it. */
+#define CATCH_UP 8
+
 #define NOBODY SIZE_MAX
 
 struct sender {
@@ -21,6 +25,7 @@ struct sender {
     size_t first;   /* with whom the next turn begins */
     size_t refused; /* the first of this turn that the publisher told to wait; NOBODY */
     size_t in_air;
+    int64_t front;        /* of this turn: the place of the furthest lane */
     struct record record; /* scratch */
     bool dead;
     struct err death;
@@ -154,8 +159,8 @@ size_t sender_positions(const struct sender *s, struct publisher_position *out)
 {
     for (size_t i = 0; i < s->lane_count; i++) {
         const struct lane *lane = s->lanes[i];
-        out[i] = (struct publisher_position){lane->info.id,
-                                             lane_ring_position(lane->ring, lane->cursor)};
+        out[i] = (struct publisher_position){.feed = lane->info.id,
+                                             .seq = lane_ring_position(lane->ring, lane->cursor)};
     }
     return s->lane_count;
 }
@@ -386,16 +391,15 @@ static bool send_row(struct sender *s, size_t place, const struct journal_row *r
     }
 }
 
-/* How many rows of the lane to read now; 0: none. */
+/* How many rows of the lane may be read now; 0: none. */
 static size_t rows_wanted(struct sender *s, struct lane *lane)
 {
-    size_t room = lane_ring_room(lane->ring);
     bool resend = lane_ring_has_resend(lane->ring);
-    size_t want = resend ? lane_ring_count(lane->ring) : room;
+    size_t want = resend ? lane_ring_count(lane->ring) : lane_ring_room(lane->ring);
     if (!(lane->may_have_rows || resend) || !want || !is_open(s, lane) ||
         lane_ring_must_wait(lane->ring) || (s->opts.is_once && lane_ring_is_barred(lane->ring)))
         return 0;
-    return want < s->opts.forwarder->read_rows_max ? want : s->opts.forwarder->read_rows_max;
+    return want;
 }
 
 /* A read found the end of the lane. */
@@ -407,31 +411,63 @@ static void caught_up(struct lane *lane)
         lane->repeat_until = 0;
 }
 
+/* One lane's part of a turn. */
+struct slice_run {
+    struct sender *s;
+    size_t place;
+    size_t rows;
+    bool all_sent;
+};
+
+static bool on_row(void *arg, const struct journal_row *row)
+{
+    struct slice_run *run = arg;
+    const struct sender *s = run->s;
+    if (run->rows >= s->opts.forwarder->read_rows_max && row->seq > s->front)
+        return false;
+    run->rows++;
+    run->all_sent = send_row(run->s, run->place, row);
+    return run->all_sent;
+}
+
 /* Reads and sends one slice of a lane. True when there is more that could go at once. */
 static bool send_slice(struct sender *s, size_t place, size_t room)
 {
     struct lane *lane = s->lanes[place];
-    bool resend = lane_ring_has_resend(lane->ring), all_sent = true;
-    size_t want = rows_wanted(s, lane), count;
-    struct journal_row *rows, *row;
+    bool resend = lane_ring_has_resend(lane->ring);
+    size_t want = rows_wanted(s, lane), max = s->opts.forwarder->read_rows_max, count;
+    struct slice_run run = {.s = s, .place = place, .all_sent = true};
     struct err e = {0};
     if (!want)
         return false;
-    const struct journal_slice slice = {.lane = lane->info.id,
-                                        .after = lane_ring_read_after(lane->ring, lane->cursor),
-                                        .max_rows = want < room ? want : room,
-                                        .max_bytes = s->opts.forwarder->read_bytes_max};
-    if (journal_read_lane(s->opts.forwarder->reader, &slice, &rows, &count, &e) != ST_OK) {
+    struct journal_slice slice = {.lane = lane->info.id,
+                                  .after = lane_ring_read_after(lane->ring, lane->cursor),
+                                  .max_bytes = s->opts.forwarder->read_bytes_max};
+    if (slice.after < s->front)
+        max *= CATCH_UP;
+    max = max < room ? max : room;
+    slice.max_rows = want < max ? want : max;
+    if (journal_read_lane(s->opts.forwarder->reader, &slice, on_row, &run, &count, &e) != ST_OK) {
         die(s, &e);
         return false;
     }
-    for (row = rows; row && all_sent; row = row->next)
-        all_sent = send_row(s, place, row);
     if (!resend && count == 0)
         caught_up(lane);
-    journal_rows_free(rows);
     advance(s, lane);
-    return all_sent && count > 0;
+    return run.all_sent && count > 0;
+}
+
+/* How far the lane that is furthest has been read. */
+static int64_t find_front(const struct sender *s)
+{
+    int64_t front = 0;
+    for (size_t i = 0; i < s->lane_count; i++) {
+        const struct lane *lane = s->lanes[i];
+        int64_t at = lane_ring_read_after(lane->ring, lane->cursor);
+        if (lane->may_have_rows && lane->state == LANE_OPEN && at > front)
+            front = at;
+    }
+    return front;
 }
 
 /*
@@ -441,7 +477,15 @@ static bool send_slice(struct sender *s, size_t place, size_t room)
 size_t sender_send(struct sender *s, size_t room, bool *again)
 {
     size_t before = s->in_air, first = s->first, place = first;
+    struct err e = {0};
     s->refused = NOBODY;
+    if (!room)
+        return 0;
+    if (journal_reader_begin(s->opts.forwarder->reader, &e) != ST_OK) {
+        die(s, &e);
+        return 0;
+    }
+    s->front = find_front(s);
     for (size_t i = 0; i < s->lane_count && !s->dead; i++) {
         size_t sent = s->in_air - before;
         place = (first + i) % s->lane_count;
@@ -449,8 +493,8 @@ size_t sender_send(struct sender *s, size_t room, bool *again)
             break;
         *again |= send_slice(s, place, room - sent);
     }
-    if (room)
-        s->first = s->refused != NOBODY ? s->refused : place;
+    journal_reader_end(s->opts.forwarder->reader);
+    s->first = s->refused != NOBODY ? s->refused : place;
     return s->in_air - before;
 }
 

@@ -57,15 +57,28 @@ static void gives_back_every_part_of_an_event(void **state)
     assert_int_equal(row->ev.flags, EVENT_HAS_TIME);
     assert_int_equal(row->ev.event_time.us, 42);
     assert_int_equal(row->ev.received.us, r->now.us);
-    journal_rows_free(row);
+    journal_row_free(row);
     assert_null(read_event(r, 2));
+}
+
+struct seen {
+    int64_t seq[8];
+    size_t count;
+    size_t enough; /* then it wants no more; 0: all */
+};
+
+static bool see_row(void *arg, const struct journal_row *row)
+{
+    struct seen *seen = arg;
+    seen->seq[seen->count++] = row->seq;
+    return seen->count != seen->enough;
 }
 
 static void reads_a_lane_in_order_and_in_slices(void **state)
 {
     struct rig *r = *state;
     struct journal_reader *reader;
-    struct journal_row *rows;
+    struct seen seen = {0};
     struct lanes lanes;
     struct err e = {0};
     size_t count;
@@ -80,20 +93,45 @@ static void reads_a_lane_in_order_and_in_slices(void **state)
     reader = open_reader(r);
     struct journal_slice want = {
         .lane = lanes.lane[0].id, .after = 1, .max_rows = 10, .max_bytes = 1000};
-    assert_int_equal(journal_read_lane(reader, &want, &rows, &count, &e), ST_OK);
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
     assert_int_equal(count, 2);
-    assert_int_equal(rows->seq, 3);
-    assert_int_equal(rows->next->seq, 5);
-    journal_rows_free(rows);
+    assert_int_equal(seen.seq[0], 3);
+    assert_int_equal(seen.seq[1], 5);
     want = (struct journal_slice){lanes.lane[0].id, 0, 1, 1000};
-    assert_int_equal(journal_read_lane(reader, &want, &rows, &count, &e), ST_OK);
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
     assert_int_equal(count, 1);
-    journal_rows_free(rows);
     /* The row that reaches the bytes is the last one. */
     want = (struct journal_slice){lanes.lane[0].id, 0, 10, 3};
-    assert_int_equal(journal_read_lane(reader, &want, &rows, &count, &e), ST_OK);
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
     assert_int_equal(count, 2);
-    journal_rows_free(rows);
+    /* So is the one after which no more are wanted. */
+    seen = (struct seen){.enough = 2};
+    want = (struct journal_slice){lanes.lane[0].id, 0, 10, 1000};
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
+    assert_int_equal(count, 2);
+    journal_reader_close(reader);
+}
+
+static void reads_one_state_between_begin_and_end(void **state)
+{
+    struct rig *r = *state;
+    struct journal_reader *reader;
+    struct seen seen = {0};
+    struct err e = {0};
+    size_t count;
+    open_journal(r);
+    store(r, "gladly.contact", "", "{}");
+    reader = open_reader(r);
+    const struct journal_slice want = {1, 0, 8, 1000};
+    assert_int_equal(journal_reader_begin(reader, &e), ST_OK);
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
+    assert_int_equal(count, 1);
+    store(r, "gladly.contact", "", "{}");
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
+    assert_int_equal(count, 1);
+    journal_reader_end(reader);
+    assert_int_equal(journal_read_lane(reader, &want, see_row, &seen, &count, &e), ST_OK);
+    assert_int_equal(count, 2);
     journal_reader_close(reader);
 }
 
@@ -111,7 +149,7 @@ static void chains_the_rows_of_each_lane(void **state)
         struct journal_row *row = read_event(r, i + 1);
         assert_non_null(row);
         assert_int_equal(row->prev, prev[i]);
-        journal_rows_free(row);
+        journal_row_free(row);
     }
 }
 
@@ -186,7 +224,7 @@ static void forgets_everything_of_a_rolled_back_transaction(void **state)
     assert_false(out.duplicate);
     struct journal_row *row = read_event(r, 2);
     assert_int_equal(row->prev, 1);
-    journal_rows_free(row);
+    journal_row_free(row);
     /* A lane that was born and undone is born again. */
     assert_int_equal(store(r, "gladly.newer", "id-3", "{}").seq, 3);
     assert_string_equal(read_lanes(r).lane[1].topic, "gladly.newer");
@@ -208,7 +246,7 @@ static void never_uses_a_seq_again(void **state)
     /* The chain goes on behind what is gone. */
     struct journal_row *row = read_event(r, 4);
     assert_int_equal(row->prev, 3);
-    journal_rows_free(row);
+    journal_row_free(row);
 }
 
 /* ---- the dedupe window ---- */
@@ -233,7 +271,7 @@ static void tells_repeats_from_conflicts(void **state)
     assert_int_equal(out.seq, 3);
     struct journal_row *row = read_event(r, 2);
     assert_true(row->ev.flags & EVENT_CONFLICT);
-    journal_rows_free(row);
+    journal_row_free(row);
 }
 
 static void finds_repeats_within_one_transaction(void **state)
@@ -308,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(gives_back_every_part_of_an_event),
         RIG_TEST(reads_a_lane_in_order_and_in_slices),
+        RIG_TEST(reads_one_state_between_begin_and_end),
         RIG_TEST(chains_the_rows_of_each_lane),
         RIG_TEST(moves_a_cursor_forward_only),
         RIG_TEST(parks_once_and_at_birth),
