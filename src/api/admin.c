@@ -5,6 +5,7 @@
 
 #include "api/admin_act.h"
 #include "api/admin_auth.h"
+#include "api/admin_backlog.h"
 #include "api/admin_call.h"
 #include "api/admin_routes.h"
 #include "api/admin_status.h"
@@ -136,6 +137,7 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
         return err_set(e, ST_NO_MEM, "admin: out of memory");
     a->shared.opts = *opts;
     a->shared.trend_lock = lock_create();
+    a->shared.counted = admin_backlog_create(opts->clock);
     trend_init(&a->shared.backlog, ADMIN_STATUS_STEP_MS);
     a->shared.started = clock_wall(opts->clock);
     a->shared.free_space_floor_bytes = opts->conf->journal.free_space_floor_bytes;
@@ -145,7 +147,7 @@ enum status admin_create(struct admin **out, const struct admin_opts *opts, stru
     a->auth = admin_auth_create(&opts->conf->admin);
     a->throttle = throttle_create(opts->conf->http.auth_failures_max);
     if (!a->shared.journal_path || !a->shared.journal_directory || !a->shared.brokers || !a->auth ||
-        !a->throttle)
+        !a->throttle || !a->shared.counted)
         st = err_set(e, ST_NO_MEM, "admin: out of memory");
     for (int i = 0; i < ADMIN_DOOR_COUNT && st == ST_OK; i++)
         st = open_door(a, (enum admin_door)i, path, e);
@@ -170,6 +172,7 @@ void admin_destroy(struct admin *a)
     }
     journal_reader_close(a->sampler);
     lock_destroy(a->shared.trend_lock);
+    admin_backlog_destroy(a->shared.counted);
     throttle_destroy(a->throttle);
     admin_auth_destroy(a->auth);
     free(a->shared.journal_path);

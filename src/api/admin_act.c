@@ -29,7 +29,7 @@ static enum status apply(struct commit_job *job, struct journal *j, struct err *
 
 static void answer(struct admin_act *act, int status, struct json_value *root)
 {
-    journal_rows_free(act->row);
+    journal_row_free(act->row);
     /* act is the request's memory: it is gone afterwards. */
     admin_change_answer(act->call->req, status, root);
 }
@@ -216,7 +216,7 @@ static enum status check_parked(struct admin_act *act, struct err *e)
 /* Refused before the job was handed over. */
 static void give_up(struct admin_act *act, const struct err *e)
 {
-    journal_rows_free(act->row);
+    journal_row_free(act->row);
     act->row = NULL;
     refuse(act->call, e);
 }

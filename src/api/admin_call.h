@@ -15,6 +15,7 @@
 #include "relay/trend.h"
 
 struct admin_act;
+struct admin_backlog;
 struct admin_route;
 struct lock;
 
@@ -25,7 +26,8 @@ struct admin_shared {
     char *journal_path;
     char *journal_directory;
     uint64_t free_space_floor_bytes;
-    char *brokers;           /* bootstrap.servers, for people; "" with the demo broker */
+    char *brokers; /* bootstrap.servers, for people; "" with the demo broker */
+    struct admin_backlog *counted;
     struct lock *trend_lock; /* protects backlog */
     struct trend backlog;
     struct metric_family *lane_backlog;

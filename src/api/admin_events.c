@@ -36,7 +36,8 @@ static void add_event(struct json_value *o, const struct journal_listed *event)
     json_add_bool(o, "quarantined", event->flags & EVENT_QUARANTINED);
     json_add_bool(o, "conflicting_id", event->flags & EVENT_CONFLICT);
     if (event->parent)
-        json_add_u64(o, "requeue_of", (uint64_t)event->parent);
+        json_add_u64(o, event->origin == EVENT_ORIGIN_DEAD_LETTER ? "dead_letter_of" : "requeue_of",
+                     (uint64_t)event->parent);
 }
 
 static void on_one(void *arg, const struct journal_listed *event)
@@ -74,7 +75,7 @@ static enum status add_row(struct json_value *root, struct admin_call *call, str
     json_add_string(root, "content_headers", row->ev.content_headers);
     if (!admin_json_body(root, row->ev.body))
         st = err_set(e, ST_NO_MEM, "event: out of memory");
-    journal_rows_free(row);
+    journal_row_free(row);
     return st;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/admin_backlog.h"
 #include "api/admin_json.h"
 #include "journal/journal.h"
 
@@ -76,10 +77,10 @@ enum status admin_lanes_read(struct admin_lanes *out, const struct admin_call *c
         st = err_set(e, ST_NO_MEM, "lanes: out of memory");
     if (st == ST_OK && call->shared->opts.forwarder)
         st = add_states(out, call->shared->opts.forwarder, e);
+    if (st == ST_OK)
+        st = admin_backlog_fill(call->shared->counted, call->reader, out, e);
     for (size_t i = 0; i < out->count && st == ST_OK; i++) {
-        struct admin_lane *lane = &out->items[i];
-        st = journal_read_backlog(call->reader, lane->lane.id, lane->lane.cursor, &lane->backlog,
-                                  &lane->oldest, e);
+        const struct admin_lane *lane = &out->items[i];
         out->backlog += lane->backlog;
         if (lane->oldest.us && (!out->oldest.us || lane->oldest.us < out->oldest.us))
             out->oldest = lane->oldest;

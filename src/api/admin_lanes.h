@@ -19,7 +19,7 @@ struct admin_lane {
     struct wall oldest; /* received; 0: no backlog */
     size_t in_air;
     const char *state; /* as in forwarder.h; "unknown" when the forwarder does not have it yet */
-    char reason[160];
+    char reason[SETTLE_REASON_MAX];
 };
 
 struct admin_lanes {

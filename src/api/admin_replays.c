@@ -154,12 +154,26 @@ static enum status read_number(const struct json_value *body, const char *name, 
     return st;
 }
 
+/* A time that may be absent. */
+static enum status read_time(const struct json_value *body, const char *name, struct wall *out,
+                             struct err *e)
+{
+    struct slice text = {0};
+    enum status st = json_get_string(body, name, WALL_TEXT_MAX, &text, e);
+    if (st == ST_NOT_FOUND)
+        return ST_OK;
+    if (st == ST_OK && !wall_parse(text.ptr, text.len, out))
+        st = err_set(e, ST_BAD_INPUT, "%s is no time", name);
+    return st;
+}
+
 /* ---- starting ---- */
 
 struct asked {
     bool is_dry_run;
-    int64_t after; /* of a dry run that goes on; -1: from the beginning */
-    int64_t last;  /* the same; -1: now */
+    int64_t after;          /* of a dry run that goes on; -1: from the beginning */
+    int64_t last;           /* the same; -1: now */
+    struct wall older_than; /* which events a dry run counts as older; 0: none */
 };
 
 static enum status read_order(struct change *c, const struct json_value *body, struct asked *asked,
@@ -191,8 +205,11 @@ static enum status read_order(struct change *c, const struct json_value *body, s
         st = read_number(body, "after", INT64_MAX - 1, &asked->after, e);
     if (st == ST_OK)
         st = read_number(body, "last", INT64_MAX - 1, &asked->last, e);
-    if (st == ST_OK && !asked->is_dry_run && (asked->after >= 0 || asked->last >= 0))
-        st = err_set(e, ST_BAD_INPUT, "after and last belong to a dry run");
+    if (st == ST_OK)
+        st = read_time(body, "older_than", &asked->older_than, e);
+    if (st == ST_OK && !asked->is_dry_run &&
+        (asked->after >= 0 || asked->last >= 0 || asked->older_than.us))
+        st = err_set(e, ST_BAD_INPUT, "after, last and older_than belong to a dry run");
     return st;
 }
 
@@ -209,6 +226,7 @@ static void on_count(void *arg, const struct journal_select_count *count)
     json_add_u64(o, "events", (uint64_t)count->events);
     json_add_u64(o, "bytes", (uint64_t)count->bytes);
     admin_json_time(o, "oldest", count->oldest);
+    json_add_u64(o, "older", (uint64_t)count->older);
 }
 
 static enum status dry_run(struct change *c, struct journal_select *select,
@@ -217,7 +235,8 @@ static enum status dry_run(struct change *c, struct journal_select *select,
     struct journal_select_range range = {.which = &c->which,
                                          .after = c->order.after,
                                          .last = c->order.last,
-                                         .scan = JOURNAL_LIST_SCAN_MAX};
+                                         .scan = JOURNAL_LIST_SCAN_MAX,
+                                         .older_than = asked->older_than};
     struct journal_select_end end;
     struct json_value *root = json_object();
     struct counting counting = {json_add_array(root, "topics"), c->topic};
@@ -265,7 +284,8 @@ void admin_replays_start(struct admin_call *call)
     struct json_value *body = NULL;
     struct asked asked = {0};
     struct err e = {0};
-    enum status st = begin(call, "who,why,selection,topic,rate,dry_run,after,last", &c, &body, &e);
+    enum status st =
+        begin(call, "who,why,selection,topic,rate,dry_run,after,last,older_than", &c, &body, &e);
     if (st == ST_OK)
         st = read_order(c, body, &asked, &e);
     json_destroy(body);

@@ -28,6 +28,9 @@
 /* A growing backlog that reaches the floor within this time is a problem already. */
 #define FLOOR_SOON_S (24 * 3600)
 
+/* Taking a transactional id over takes a second or two. */
+#define RECOVERING_LONG_S 10
+
 /* A status in the making. */
 struct status_page {
     struct admin_call *call;
@@ -127,7 +130,7 @@ static void problem(struct status_page *p, const char *help, const char *fmt, ..
     PRINTF_LIKE(3, 4);
 static void problem(struct status_page *p, const char *help, const char *fmt, ...)
 {
-    char text[640];
+    char text[FORWARDER_STATE_MAX + 64];
     struct json_value *o = json_add_object(p->problems, NULL);
     va_list ap;
     va_start(ap, fmt);
@@ -170,22 +173,40 @@ static void add_kafka(struct status_page *p)
     json_add_bool(o, "wrong_cluster", kafka.wrong_cluster);
     json_add_bool(o, "fenced", kafka.fenced);
     json_add_bool(o, "journal_behind", kafka.journal_behind);
+    json_add_bool(o, "checkpoint_missing", kafka.checkpoint_missing);
+    json_add_u64(o, "recovering_s", (uint64_t)kafka.recovering_s);
     json_add_string(o, "cluster_id", slice_of(kafka.cluster_id));
     json_add_string(o, "state", slice_of(kafka.state));
     json_add_string(o, "brokers", slice_of(brokers));
     snprintf(help, sizeof help, "kcat -L -b %s", brokers[0] ? brokers : "BROKER");
     if (kafka.wrong_cluster)
-        problem(p, "point [kafka] bootstrap.servers back and restart",
+        problem(p,
+                "point [kafka] bootstrap.servers back and restart; if the move is meant: stop it, "
+                "gladly-relay journal rebind --why TEXT -c FILE, start it",
                 "another Kafka cluster answers: nothing is published (expected %s)",
                 kafka.cluster_id);
     else if (kafka.fenced)
-        problem(p, "stop one of the two relays, or give each its own transactional.id",
-                "a younger relay uses the same transactional.id: this one publishes nothing");
+        problem(p,
+                "find the other relay: a copy of this journal, or the same transactional_id twice; "
+                "stop one, restart the other",
+                "a younger relay, or one with another journal, uses the same transactional_id; %s",
+                kafka.state);
     else if (kafka.journal_behind)
-        problem(p, "put the newest journal back and restart",
+        problem(p,
+                "stop it; put the newest journal back, or, when it is lost: "
+                "gladly-relay journal renew --why TEXT -c FILE; start it",
                 "the journal is older than what Kafka has of it: nothing is published");
+    else if (kafka.checkpoint_missing)
+        problem(p,
+                "kafka-topics.sh --create --topic NAME --partitions 1 --config "
+                "cleanup.policy=compact; the relay goes on by itself",
+                "%s: nothing is published", kafka.state);
     else if (!kafka.connected)
         problem(p, help, "Kafka is not reached: %s", kafka.state);
+    else if (kafka.recovering_s >= RECOVERING_LONG_S)
+        problem(p, "kafka-topics.sh --bootstrap-server BROKER --describe --unavailable-partitions",
+                "nothing has been published for %" PRId64 " s, no transaction can begin: %s",
+                kafka.recovering_s, kafka.state);
 }
 
 /* A decimal with one digit behind the point, as text: no integer, and not more exact than that. */

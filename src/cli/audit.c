@@ -3,11 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cli/feed_part.h"
 #include "cli/table.h"
 #include "conf/conf.h"
 #include "journal/journal_audit.h"
@@ -89,6 +89,12 @@ static enum status door_read(void *ctx, int partition, int64_t from, kafka_reade
     return kafka_reader_read(ctx, partition, from, fn, arg, e);
 }
 
+static enum status door_find(void *ctx, int partition, struct wall t, int64_t *offset,
+                             struct err *e)
+{
+    return kafka_reader_find(ctx, partition, t, offset, e);
+}
+
 static int door_place(void *ctx, struct slice key)
 {
     return kafka_reader_place(ctx, key);
@@ -146,14 +152,14 @@ struct figure {
     const char *name;
     int64_t value;
 };
-#define FIGURES 7
+#define FIGURES 8
 
 static void figures_of(const struct audit_lane *lane, struct figure out[FIGURES])
 {
     const struct figure figures[FIGURES] = {
-        {"waiting", lane->waiting},     {"parked", lane->parked},   {"requeued", lane->requeued},
-        {"discarded", lane->discarded}, {"expired", lane->expired}, {"pruned", lane->pruned},
-        {"replayed", lane->replayed}};
+        {"waiting", lane->waiting},     {"parked", lane->parked},    {"requeued", lane->requeued},
+        {"discarded", lane->discarded}, {"expired", lane->expired},  {"pruned", lane->pruned},
+        {"elsewhere", lane->elsewhere}, {"replayed", lane->replayed}};
     memcpy(out, figures, sizeof figures);
 }
 
@@ -252,19 +258,9 @@ static enum status print_json(const struct shown *s, const struct audit_result *
 
 static enum status open_feed(const struct conf *conf, struct kafka_reader **out, struct err *e)
 {
-    const struct conf_kafka *c = &conf->kafka;
-    struct kafka_property *properties = calloc(c->properties.count + 1, sizeof *properties);
-    struct kafka_reader_opts opts = {.properties = properties, .timeout_ms = KAFKA_ANSWER_MS};
-    enum status st;
-    if (!properties)
-        return err_set(e, ST_NO_MEM, "out of memory");
-    for (size_t i = 0; i < c->properties.count; i++)
-        properties[opts.property_count++] =
-            (struct kafka_property){c->properties.items[i].name, c->properties.items[i].value};
-    st = kafka_reader_create(out, &opts, e);
+    enum status st = feed_part_open(out, &conf->kafka, KAFKA_ANSWER_MS, e);
     if (st == ST_OK)
         kafka_reader_set_patience(*out, KAFKA_PATIENCE_MS);
-    free(properties);
     return st;
 }
 
@@ -290,7 +286,8 @@ static enum status run(struct journal_audit *journal, struct kafka_reader *feed,
 {
     const struct audit_journal rows = {journal,     door_lanes,      door_rows,    door_row,
                                        door_parked, door_was_parked, door_last_seq};
-    const struct audit_feed records = {feed, door_open, door_span, door_read, door_place};
+    const struct audit_feed records = {feed,      door_open, door_span,
+                                       door_read, door_find, door_place};
     struct audit_opts own = *opts;
     struct shown *shown = opts->ctx;
     char id[64];

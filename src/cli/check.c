@@ -3,15 +3,17 @@
 
 #include <stdio.h>
 
+#include "api/source_routes.h"
 #include "base/num.h"
 #include "conf/conf.h"
 #include "conf/conf_dump.h"
-#include "event/route.h"
 #include "kafka/kafka_publisher.h"
 
 struct conf *cli_load_conf(const struct cli_args *args)
 {
-    const struct conf_load_opts opts = {.demo = args->demo, .kafka_check = kafka_property_check};
+    const struct conf_load_opts opts = {.demo = args->demo,
+                                        .kafka_check = kafka_property_check,
+                                        .dead_letter_check = source_routes_check};
     struct conf_errors *errors = conf_errors_create();
     struct conf *conf = NULL;
     struct buf text;

@@ -54,7 +54,7 @@ static void print_help(FILE *out)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fputs("\noptions:\n"
           "  -c, --config FILE   the configuration file\n"
-          "      --demo          serve: on an embedded broker and a journal of its own kind\n"
+          "      --demo          serve, check: an embedded broker, a journal of its own kind\n"
           "      --json          the answer as it came, for the commands that ask a running relay\n"
           "      --why TEXT      pause, resume, parked: the reason, kept with your name\n"
           "      --topic TOPIC   parked requeue: where to\n"

@@ -3,16 +3,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
 #include "cli/client.h"
+#include "cli/dry_run.h"
 #include "cli/event_print.h"
 #include "cli/table.h"
 
-/* Topics that a dry run shows: as many as a journal has lanes. */
-#define TOPICS_MAX 8192
 #define AGE_MAX_MS (UINT64_C(3650) * 86400000)
 
 static enum cli_exit usage(void)
@@ -36,13 +34,20 @@ static enum cli_exit usage(void)
 
 /* ---- starting ---- */
 
-/* A time as it is, or the moment so long ago. */
-static bool add_time(struct json_value *o, const char *name, const char *text)
+/* What is to be replayed, with times that do not move while it is asked for. */
+struct order {
+    const struct cli_args *args;
+    const struct cli_replay_args *more;
+    char since[WALL_TEXT_MAX + 1], until[WALL_TEXT_MAX + 1]; /* "": none */
+};
+
+/* A time as it is, or the moment so long ago. False: it is none, already explained. */
+static bool fix_time(char out[WALL_TEXT_MAX + 1], const char *name, const char *text)
 {
-    char when[WALL_TEXT_MAX];
     uint64_t age_ms;
     struct wall t;
     struct err ignored; /* what is no age must be a time */
+    out[0] = 0;
     if (!text)
         return true;
     if (!wall_parse(text, strlen(text), &t)) {
@@ -52,7 +57,7 @@ static bool add_time(struct json_value *o, const char *name, const char *text)
         }
         t.us = clock_wall(clock_system()).us - (int64_t)age_ms * 1000;
     }
-    json_add_string(o, name, (struct slice){when, wall_format(t, when)});
+    out[wall_format(t, out)] = 0;
     return true;
 }
 
@@ -62,20 +67,20 @@ static void add_text(struct json_value *o, const char *name, const char *text)
         json_add_string(o, name, slice_of(text));
 }
 
-/* False: a time is none, already explained. */
-static bool add_selection(struct json_value *body, const struct cli_args *args,
-                          const struct cli_replay_args *more)
+static void add_selection(struct json_value *body, const struct order *order)
 {
+    const struct cli_replay_args *more = order->more;
     struct json_value *o = json_add_object(body, "selection");
     add_text(o, "by", more->by);
     add_text(o, "from_seq", more->from_seq);
     add_text(o, "to_seq", more->to_seq);
-    add_text(o, "source", args->source);
+    add_text(o, "source", order->args->source);
     add_text(o, "family", more->family);
-    add_text(o, "type", args->type);
-    add_text(o, "key", args->key);
+    add_text(o, "type", order->args->type);
+    add_text(o, "key", order->args->key);
     add_text(o, "id", more->id);
-    return add_time(o, "since", args->since) && add_time(o, "until", args->until);
+    add_text(o, "since", order->since[0] ? order->since : NULL);
+    add_text(o, "until", order->until[0] ? order->until : NULL);
 }
 
 static bool has_selection(const struct cli_args *args, const struct cli_replay_args *more)
@@ -84,17 +89,14 @@ static bool has_selection(const struct cli_args *args, const struct cli_replay_a
            more->family || args->type || args->key || more->id;
 }
 
-static enum cli_exit start(struct client *c, const struct cli_args *args,
-                           const struct cli_replay_args *more)
+static enum cli_exit start(struct client *c, const struct order *order)
 {
+    const struct cli_args *args = order->args;
     struct json_value *body = client_change(args->why);
     enum cli_exit code;
-    if (!add_selection(body, args, more)) {
-        json_destroy(body);
-        return CLI_USAGE;
-    }
+    add_selection(body, order);
     add_text(body, "topic", args->topic);
-    add_text(body, "rate", more->rate);
+    add_text(body, "rate", order->more->rate);
     code = client_ask(c, "POST", "/v1/replays", body);
     if (code == CLI_OK && args->json)
         client_print_json(c);
@@ -108,146 +110,14 @@ static enum cli_exit start(struct client *c, const struct cli_args *args,
 
 /* ---- a dry run ---- */
 
-struct topic_count {
-    char *topic;
-    int64_t events;
-    int64_t bytes;
-    struct wall oldest;
-};
-
-struct counts {
-    struct topic_count *topics;
-    size_t count;
-};
-
-static struct topic_count *find_topic(struct counts *counts, struct slice topic)
+static struct json_value *make_dry_body(const void *arg)
 {
-    struct topic_count *more;
-    for (size_t i = 0; i < counts->count; i++)
-        if (slice_eq(slice_of(counts->topics[i].topic), topic))
-            return &counts->topics[i];
-    if (counts->count == TOPICS_MAX)
-        return NULL;
-    more = realloc(counts->topics, (counts->count + 1) * sizeof *more);
-    if (!more)
-        return NULL;
-    counts->topics = more;
-    more[counts->count] = (struct topic_count){.topic = strndup(topic.ptr, topic.len)};
-    return more[counts->count].topic ? &more[counts->count++] : NULL;
-}
-
-/* Adds what one answer counted. False: out of memory. */
-static bool add_answer(struct counts *counts, const struct json_value *root)
-{
-    for (const struct json_value *t = json_first(json_get(root, "topics")); t; t = json_next(t)) {
-        struct topic_count *topic = find_topic(counts, json_text(json_get(t, "topic")));
-        struct wall oldest = table_time(t, "oldest");
-        if (!topic)
-            return false;
-        topic->events += table_number(t, "events");
-        topic->bytes += table_number(t, "bytes");
-        if (!topic->oldest.us || oldest.us < topic->oldest.us)
-            topic->oldest = oldest;
-    }
-    return true;
-}
-
-static struct json_value *counts_json(const struct counts *counts)
-{
-    struct json_value *root = json_object(), *array = json_add_array(root, "topics");
-    int64_t events = 0, bytes = 0;
-    for (size_t i = 0; i < counts->count; i++) {
-        const struct topic_count *topic = &counts->topics[i];
-        struct json_value *o = json_add_object(array, NULL);
-        char oldest[WALL_TEXT_MAX];
-        json_add_string(o, "topic", slice_of(topic->topic));
-        json_add_u64(o, "events", (uint64_t)topic->events);
-        json_add_u64(o, "bytes", (uint64_t)topic->bytes);
-        json_add_string(o, "oldest", (struct slice){oldest, wall_format(topic->oldest, oldest)});
-        events += topic->events;
-        bytes += topic->bytes;
-    }
-    json_add_u64(root, "events", (uint64_t)events);
-    json_add_u64(root, "bytes", (uint64_t)bytes);
-    return root;
-}
-
-static enum cli_exit print_counts_json(const struct counts *counts)
-{
-    struct json_value *root = counts_json(counts);
-    struct buf text;
-    enum cli_exit code = CLI_FAILED;
-    buf_init(&text, 16u << 20);
-    if (json_print(root, &text) == ST_OK) {
-        printf("%.*s\n", (int)text.len, text.ptr);
-        code = CLI_OK;
-    } else {
-        fputs("gladly-relay: out of memory\n", stderr);
-    }
-    buf_fini(&text);
-    json_destroy(root);
-    return code;
-}
-
-static void print_counts(const struct counts *counts)
-{
-    int64_t events = 0;
-    char size[TABLE_TEXT_MAX], oldest[WALL_TEXT_MAX];
-    printf("%-40s %10s %10s %s\n", "TOPIC", "EVENTS", "BYTES", "OLDEST RECORD");
-    for (size_t i = 0; i < counts->count; i++) {
-        const struct topic_count *topic = &counts->topics[i];
-        table_size((uint64_t)topic->bytes, size);
-        table_cell(slice_of(topic->topic), 40);
-        wall_format(topic->oldest, oldest);
-        printf("%10" PRId64 " %10s %s\n", topic->events, size, oldest);
-        events += topic->events;
-    }
-    printf("%" PRId64 " events would be published; nothing was changed\n", events);
-    if (events)
-        puts("Kafka deletes records older than a topic's retention.ms by their timestamp: compare "
-             "it with the oldest record");
-}
-
-/* The first question fixes the end; each further one goes on where the last answer stopped. */
-static enum cli_exit dry_run(struct client *c, const struct cli_args *args,
-                             const struct cli_replay_args *more)
-{
-    struct counts counts = {0};
-    int64_t after = -1, last = -1;
-    bool is_complete = false;
-    enum cli_exit code = CLI_OK;
-    while (!is_complete && code == CLI_OK) {
-        struct json_value *body = client_change(NULL);
-        json_add_bool(body, "dry_run", true);
-        add_text(body, "topic", args->topic);
-        if (!add_selection(body, args, more)) {
-            json_destroy(body);
-            code = CLI_USAGE;
-            break;
-        }
-        if (after >= 0) {
-            json_add_u64(body, "after", (uint64_t)after);
-            json_add_u64(body, "last", (uint64_t)last);
-        }
-        code = client_ask(c, "POST", "/v1/replays", body);
-        if (code != CLI_OK)
-            break;
-        after = table_number(client_root(c), "next_after");
-        last = table_number(client_root(c), "last");
-        is_complete = json_kind(json_get(client_root(c), "complete")) == JSON_TRUE;
-        if (!add_answer(&counts, client_root(c))) {
-            fputs("gladly-relay: out of memory\n", stderr);
-            code = CLI_FAILED;
-        }
-    }
-    if (code == CLI_OK && args->json)
-        code = print_counts_json(&counts);
-    else if (code == CLI_OK)
-        print_counts(&counts);
-    for (size_t i = 0; i < counts.count; i++)
-        free(counts.topics[i].topic);
-    free(counts.topics);
-    return code;
+    const struct order *order = arg;
+    struct json_value *body = client_change(NULL);
+    json_add_bool(body, "dry_run", true);
+    add_text(body, "topic", order->args->topic);
+    add_selection(body, order);
+    return body;
 }
 
 /* ---- looking and changing ---- */
@@ -334,6 +204,7 @@ enum cli_exit cli_replay(const struct cli_args *args, const struct cli_replay_ar
     bool is_plain =
         !has_selection(args, more) && !args->topic && !more->rate && !more->by && !more->dry_run;
     enum cli_exit (*run)(struct client *, const struct cli_args *) = NULL;
+    struct order order = {.args = args, .more = more};
     struct client *c = NULL;
     enum cli_exit code;
     if (!starts && is_plain && strcmp(what, "list") == 0 && args->count == 1 && !args->why &&
@@ -346,11 +217,14 @@ enum cli_exit cli_replay(const struct cli_args *args, const struct cli_replay_ar
         run = change;
     if (!starts && !run)
         return usage();
+    if (starts && (!fix_time(order.since, "since", args->since) ||
+                   !fix_time(order.until, "until", args->until)))
+        return CLI_USAGE;
     code = client_open(&c, args);
     if (code == CLI_OK && run)
         code = run(c, args);
     else if (code == CLI_OK)
-        code = more->dry_run ? dry_run(c, args, more) : start(c, args, more);
+        code = more->dry_run ? dry_run_print(c, args, make_dry_body, &order) : start(c, &order);
     client_close(c);
     return code;
 }

@@ -7,11 +7,20 @@
 #include "cli/client.h"
 #include "cli/table.h"
 
-/* One screen of 80 times 24 characters: 6 lines above the lanes, their heading, the problems with
- * two lines each and a heading, and a line for what had no room in each part. */
-#define LANES_SHOWN    5
-#define PROBLEMS_SHOWN 4
-#define LABEL          8
+/*
+ * One screen of 80 times 24 characters: HEAD_LINES above the lanes; lanes and problems each with a
+ * blank line and a heading, and with a line for what had no room. Problems are told whole, in as
+ * many lines as they need: lanes make room for them, and the first is always there.
+ */
+#define SCREEN_LINES    24
+#define HEAD_LINES      6
+#define LANES_SHOWN     5
+#define LANES_SHOWN_MIN 2
+#define LABEL           8
+#define WHAT_INDENT     2
+#define WHAT_WIDTH      78
+#define HELP_INDENT     7
+#define HELP_WIDTH      73
 
 static void label(const char *name)
 {
@@ -48,11 +57,17 @@ static void print_intake(const struct json_value *root, struct wall now)
 static void print_kafka(const struct json_value *root)
 {
     const struct json_value *o = json_get(root, "kafka");
+    static const char *const stopped[][2] = {
+        {"wrong_cluster", "PUBLISHING IS STOPPED, wrong cluster: "},
+        {"fenced", "PUBLISHING IS STOPPED, fenced: "},
+        {"journal_behind", "PUBLISHING IS STOPPED, the journal is behind: "},
+        {"checkpoint_missing", "PUBLISHING WAITS, the checkpoint topic is missing: "}};
+    const char *how = is_true(o, "connected") ? "connected: " : "NOT CONNECTED: ";
+    for (size_t i = 0; i < sizeof stopped / sizeof stopped[0]; i++)
+        if (is_true(o, stopped[i][0]))
+            how = stopped[i][1];
     label("kafka");
-    if (is_true(o, "wrong_cluster"))
-        fputs("WRONG CLUSTER, publishing is stopped: ", stdout);
-    else
-        fputs(is_true(o, "connected") ? "connected: " : "NOT CONNECTED: ", stdout);
+    fputs(how, stdout);
     table_member(o, json_text(json_get(o, "brokers")).len ? "brokers" : "state", 0);
 }
 
@@ -115,7 +130,7 @@ static void print_counts(const struct json_value *root, struct wall now)
     printf(", oldest %s\n", age);
 }
 
-static void print_lanes(const struct json_value *root, struct wall now)
+static void print_lanes(const struct json_value *root, struct wall now, int rows)
 {
     const struct json_value *lanes = json_get(root, "lanes");
     int64_t left = table_number(lanes, "count");
@@ -123,8 +138,8 @@ static void print_lanes(const struct json_value *root, struct wall now)
     if (left)
         printf("\n%6s %-14s %-30s %-8s %9s %7s\n", "LANE", "SOURCE", "TOPIC", "STATE", "BACKLOG",
                "OLDEST");
-    for (const struct json_value *lane = json_first(json_get(lanes, "worst"));
-         lane && shown < LANES_SHOWN; lane = json_next(lane), shown++) {
+    for (const struct json_value *lane = json_first(json_get(lanes, "worst")); lane && shown < rows;
+         lane = json_next(lane), shown++) {
         char age[TABLE_TEXT_MAX];
         age_of(lane, "oldest", now, age);
         table_member(lane, "id", -6);
@@ -138,37 +153,63 @@ static void print_lanes(const struct json_value *root, struct wall now)
         printf("       and %" PRId64 " more: --json, or GET /v1/lanes\n", left - shown);
 }
 
-/* A command of ours is shown so that it can be copied. */
-static void print_help(const struct json_value *problem, const struct cli_args *args)
+static bool is_ours(struct slice help)
+{
+    static const char ours[] = "gladly-relay ";
+    return help.len > sizeof ours && memcmp(help.ptr, ours, sizeof ours - 1) == 0;
+}
+
+/* What a problem takes, or prints it. A command of ours stays in one line and can be copied. */
+static int problem_lines(const struct json_value *problem, const char *config, bool is_shown)
 {
     struct slice help = json_text(json_get(problem, "help"));
-    static const char ours[] = "gladly-relay ";
-    fputs("    -> ", stdout);
-    if (help.len > sizeof ours && memcmp(help.ptr, ours, sizeof ours - 1) == 0)
-        printf("%.*s -c %s\n", (int)help.len, help.ptr, args->config);
-    else
-        table_cell(help, 0);
+    int lines;
+    if (is_shown)
+        printf("%*s", WHAT_INDENT, "");
+    lines = table_wrap(json_text(json_get(problem, "what")), WHAT_INDENT, WHAT_WIDTH, is_shown);
+    if (is_shown)
+        fputs("    -> ", stdout);
+    if (!is_ours(help))
+        return lines + table_wrap(help, HELP_INDENT, HELP_WIDTH, is_shown);
+    if (is_shown)
+        printf("%.*s -c %s\n", (int)help.len, help.ptr, config);
+    return lines + 1;
+}
+
+/* How many lanes are shown, and how many lines are left for the problems below their heading. */
+static int share_lines(const struct json_value *root, const char *config, int *problem_room)
+{
+    int64_t lanes = table_number(json_get(root, "lanes"), "count");
+    int rows = lanes < LANES_SHOWN ? (int)lanes : LANES_SHOWN, wanted = 0;
+    for (const struct json_value *p = json_first(json_get(root, "problems")); p; p = json_next(p))
+        wanted += problem_lines(p, config, false);
+    for (;; rows--) {
+        int above = rows ? 2 + rows + (lanes > rows) : 0;
+        *problem_room = SCREEN_LINES - HEAD_LINES - above - 2;
+        if (wanted <= *problem_room || rows <= LANES_SHOWN_MIN)
+            return rows;
+    }
 }
 
 /* True when there are any. */
-static bool print_problems(const struct json_value *root, const struct cli_args *args)
+static bool print_problems(const struct json_value *root, const struct cli_args *args, int room)
 {
-    const struct json_value *problems = json_get(root, "problems");
-    size_t count = json_count(problems);
-    int shown = 0;
-    if (!count)
+    const struct json_value *problems = json_get(root, "problems"), *p = json_first(problems);
+    size_t left = json_count(problems);
+    bool is_first = true;
+    if (!left)
         return false;
     puts("\nwhat is wrong, and what helps:");
-    for (const struct json_value *p = json_first(problems); p && shown < PROBLEMS_SHOWN;
-         p = json_next(p), shown++) {
-        fputs("  ", stdout);
-        table_member(p, "what", 76);
-        putchar('\n');
-        print_help(p, args);
+    for (; p; p = json_next(p), left--) {
+        /* Unless it is the last one, a line is kept for the number of those without room. */
+        room -= problem_lines(p, args->config, false);
+        if (!is_first && room < (left > 1))
+            break;
+        problem_lines(p, args->config, true);
+        is_first = false;
     }
-    if (count > PROBLEMS_SHOWN)
-        printf("  and %zu more: gladly-relay status --json -c %s\n", count - PROBLEMS_SHOWN,
-               args->config);
+    if (left)
+        printf("  and %zu more: gladly-relay status --json -c %s\n", left, args->config);
     return true;
 }
 
@@ -176,6 +217,7 @@ static bool print_status(const struct json_value *root, const struct cli_args *a
 {
     struct wall now = table_time(root, "now");
     char up[TABLE_TEXT_MAX];
+    int room, rows = share_lines(root, args->config, &room);
     age_of(root, "started", now, up);
     label("relay");
     printf("%s, up %s; journal ", is_true(root, "ready") ? "ready" : "NOT READY", up);
@@ -185,8 +227,8 @@ static bool print_status(const struct json_value *root, const struct cli_args *a
     print_kafka(root);
     print_disk(root);
     print_counts(root, now);
-    print_lanes(root, now);
-    return print_problems(root, args);
+    print_lanes(root, now, rows);
+    return print_problems(root, args, room);
 }
 
 static void print_not_running(const struct client *c, const struct cli_args *args)

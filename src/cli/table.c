@@ -51,6 +51,41 @@ void table_cell(struct slice text, int width)
     putchar(width ? ' ' : '\n');
 }
 
+/* The bytes up to the last blank that leaves at most width characters before it; without one, up
+ * to the first blank. */
+static size_t line_bytes(const unsigned char *at, const unsigned char *end, int width)
+{
+    const unsigned char *c = at, *cut = NULL;
+    for (int n = 0; c < end && (n <= width || !cut); n++) {
+        if (*c == ' ' && c > at)
+            cut = c;
+        next_character(&c, end);
+    }
+    if (c == end &&
+        (!cut || count_characters((struct slice){(const char *)at, (size_t)(end - at)}) <= width))
+        cut = end;
+    return (size_t)(cut - at);
+}
+
+int table_wrap(struct slice text, int indent, int width, bool is_shown)
+{
+    const unsigned char *at = (const unsigned char *)text.ptr, *end = at + text.len;
+    int lines = 0;
+    do {
+        struct slice line = {(const char *)at, at < end ? line_bytes(at, end, width) : 0};
+        int count = count_characters(line);
+        if (is_shown && lines)
+            printf("%*s", indent, "");
+        if (is_shown)
+            table_cell(line, 0);
+        lines += count > width ? (count + width - 1) / width : 1;
+        at += line.len;
+        while (at < end && *at == ' ')
+            at++;
+    } while (at < end);
+    return lines;
+}
+
 void table_member(const struct json_value *object, const char *name, int width)
 {
     table_cell(json_text(json_get(object, name)), width);

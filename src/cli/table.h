@@ -19,6 +19,13 @@
 void table_cell(struct slice text, int width);
 /* The same for a text member of an object ("" when it is not there). */
 void table_member(const struct json_value *object, const char *name, int width);
+/*
+ * Text in lines of at most width characters, broken at blanks only: a longer word stays whole, so
+ * that it can be copied, and counts as the lines that a terminal makes of it. The lines behind the
+ * first begin with indent blanks, and the last ends with a line end. Returns how many lines that
+ * are; when is_shown is false nothing is printed.
+ */
+int table_wrap(struct slice text, int indent, int width, bool is_shown);
 /* The number in a member that is a string of digits; 0 when it is none. */
 int64_t table_number(const struct json_value *object, const char *name);
 /* The time in a member; 0 when it is null. */

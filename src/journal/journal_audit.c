@@ -26,7 +26,8 @@ static const char *const statements[] = {
     [STMT_LANES] =
         "SELECT lanes.id, lanes.source, org, name, topic, cursor, mark, coalesce((SELECT prev "
         "FROM events WHERE lane = lanes.id AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.seq = "
-        "events.seq) ORDER BY seq LIMIT 1), cursor) FROM lanes "
+        "events.seq) ORDER BY seq LIMIT 1), cursor), coalesce((SELECT CAST(value AS INTEGER) FROM "
+        "meta WHERE meta.name = 'bound_after:' || lanes.id), 0) FROM lanes "
         "JOIN sources ON sources.id = lanes.source ORDER BY lanes.id",
     [STMT_ROWS] = "SELECT " ROW_COLUMNS ", " STATE " FROM events "
                   "WHERE lane = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4",
@@ -109,7 +110,8 @@ enum status journal_audit_lanes(struct journal_audit *a, journal_audit_lane_fn *
                                                    .source = sqlite3_column_int64(s, 1),
                                                    .cursor = sqlite3_column_int64(s, 5),
                                                    .mark = sqlite3_column_int64(s, 6)},
-                                          .pruned_to = sqlite3_column_int64(s, 7)};
+                                          .pruned_to = sqlite3_column_int64(s, 7),
+                                          .bound_after = sqlite3_column_int64(s, 8)};
         db_copy_column(s, 2, lane.lane.org, sizeof lane.lane.org);
         db_copy_column(s, 3, lane.lane.source_name, sizeof lane.lane.source_name);
         db_copy_column(s, 4, lane.lane.topic, sizeof lane.lane.topic);

@@ -32,6 +32,8 @@ struct journal_audit_lane {
      * prev of the first row that was never parked, or the cursor when there is no such row.
      */
     int64_t pruned_to;
+    /* The cursor when the journal was last bound anew or renewed (actions.h); 0: never. */
+    int64_t bound_after;
 };
 typedef void journal_audit_lane_fn(void *arg, const struct journal_audit_lane *lane);
 /* Calls fn for each lane in the order of ids. */

@@ -32,6 +32,13 @@
  * what Kafka deleted is not called missing (unless partitions were added and nothing that is older
  * is left to show it); what is missing below such a line cannot be told from it.
  *
+ * Elsewhere. What was published before journal rebind or renew has another relay-journal or is in
+ * another cluster. An event up to the lane's cursor of that moment that is not there is no finding.
+ *
+ * Since. With opts.since a topic is read from where the records of the events in question can begin
+ * (audit_start.h), and rows before them are passed over. The counts of records are then of what was
+ * read.
+ *
  * Memory: opts.memory_bytes (M), whatever the number of events, and beside it 1 KiB a lane, 8 bytes
  * for each pair of a lane and a partition of one topic, and what the doors hold (KAFKA_READER_*).
  *  - rows of a pass, AUDIT_ROWS_BYTES (12) each: 15/16 M, or 12/16 M when there are deleted rows;
@@ -70,6 +77,8 @@ struct audit_feed {
     enum status (*span)(void *ctx, int partition, int64_t *low, int64_t *end, struct err *e);
     enum status (*read)(void *ctx, int partition, int64_t from, kafka_reader_fn *fn, void *arg,
                         struct err *e);
+    /* The first record with a timestamp at or after t; the end when there is none. */
+    enum status (*find)(void *ctx, int partition, struct wall t, int64_t *offset, struct err *e);
     int (*place)(void *ctx, struct slice key);
 };
 
@@ -98,6 +107,7 @@ struct audit_lane {
     int64_t requeued;  /* parked, then given a new place */
     int64_t discarded; /* parked, then given up */
     int64_t expired;   /* deleted by Kafka */
+    int64_t elsewhere; /* published before the journal was bound anew or renewed, and not there */
     int64_t pruned;    /* there; the row is deleted */
     /* Records. */
     int64_t repeated; /* beyond an event's first, labelled or not */

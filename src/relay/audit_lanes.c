@@ -44,6 +44,7 @@ static void on_lane(void *arg, const struct journal_audit_lane *in)
                                      .is_wanted = !l->opts->lane || in->lane.id == l->opts->lane};
     }
     lane->floor = in->pruned_to;
+    lane->in_other = in->bound_after;
 }
 
 enum status audit_lanes_look(struct audit_lanes *l, struct err *e)
@@ -121,4 +122,30 @@ struct record_origin audit_lanes_origin(const struct audit_lanes *l, int64_t sou
         }
     }
     return origin;
+}
+
+struct comparing {
+    const struct audit_lanes *lanes;
+    const struct audit_record *record;
+    struct audit_comparison *out;
+};
+
+static void on_row_to_compare(void *arg, const struct journal_audit_row *row)
+{
+    struct comparing *c = arg;
+    struct record_origin origin = audit_lanes_origin(c->lanes, row->row.source);
+    struct audit_expected expected;
+    if (!row->row.intact)
+        return;
+    audit_record_expect(&expected, &row->row, &origin);
+    c->out->differs = audit_record_differs(&expected.record, c->record, c->out->difference);
+}
+
+enum status audit_lanes_compare(const struct audit_lanes *l, const struct audit_record *record,
+                                struct audit_comparison *out, struct err *e)
+{
+    const struct audit_journal *journal = l->opts->journal;
+    struct comparing c = {l, record, out};
+    *out = (struct audit_comparison){.differs = false};
+    return journal->row(journal->ctx, record->seq, on_row_to_compare, &c, e);
 }

@@ -11,15 +11,17 @@
  */
 
 #include "relay/audit.h"
+#include "relay/audit_record.h"
 #include "relay/record.h"
 
 struct audit_lanes_one {
     struct journal_lane in;
     bool is_wanted;
-    size_t part;     /* its number among the wanted ones */
-    int64_t cursor;  /* before the ends of the topic were taken */
-    int64_t floor;   /* rows up to it are judged by the chain */
-    int64_t gone_to; /* rows up to it may have been deleted meanwhile */
+    size_t part;      /* its number among the wanted ones */
+    int64_t cursor;   /* before the ends of the topic were taken */
+    int64_t floor;    /* rows up to it are judged by the chain */
+    int64_t gone_to;  /* rows up to it may have been deleted meanwhile */
+    int64_t in_other; /* what was published up to it is elsewhere (audit.h) */
     struct audit_lane out;
 };
 
@@ -54,6 +56,16 @@ MUST_CHECK enum status audit_lanes_note_gone(struct audit_lanes *l, struct err *
 struct audit_lanes_one *audit_lanes_find(struct audit_lanes *l, struct slice source);
 /* For record_build(); of a source without a lane here the names are empty. */
 struct record_origin audit_lanes_origin(const struct audit_lanes *l, int64_t source);
+
+struct audit_comparison {
+    bool differs;
+    char difference[AUDIT_DIFFERENCE_MAX]; /* the first that does; "" when none */
+};
+/* Holds a record against its row. ST_NOT_FOUND: the row is deleted. A damaged row differs in
+ * nothing. */
+MUST_CHECK enum status audit_lanes_compare(const struct audit_lanes *l,
+                                           const struct audit_record *record,
+                                           struct audit_comparison *out, struct err *e);
 
 /* Whether an event of this received time is asked for. */
 bool audit_lanes_is_in_time(const struct audit_lanes *l, struct wall received);

@@ -115,6 +115,16 @@ bool audit_rows_is_same(const struct audit_rows_entry *entry, const struct ident
     return memcmp(entry->digest, digest->bytes, sizeof entry->digest) == 0;
 }
 
+bool audit_rows_has(const struct audit_rows *r, size_t lane, int64_t after, unsigned mask,
+                    unsigned bits)
+{
+    const struct audit_rows_entry *entries = entries_of(r, lane);
+    for (size_t i = count_upto(r, lane, after); i < r->parts[lane].count; i++)
+        if ((entries[i].state & mask) == bits)
+            return true;
+    return false;
+}
+
 size_t audit_rows_count(const struct audit_rows *r, size_t lane)
 {
     CHECK(lane < r->lanes);

@@ -50,6 +50,10 @@ void audit_rows_cut(struct audit_rows *r, int64_t upto);
 struct audit_rows_entry *audit_rows_find(struct audit_rows *r, size_t lane, int64_t seq);
 bool audit_rows_is_same(const struct audit_rows_entry *entry, const struct ident *digest);
 
+/* Whether a row beyond a seq has these bits of its state, among those of mask. */
+bool audit_rows_has(const struct audit_rows *r, size_t lane, int64_t after, unsigned mask,
+                    unsigned bits);
+
 size_t audit_rows_count(const struct audit_rows *r, size_t lane);
 struct audit_rows_entry *audit_rows_at(struct audit_rows *r, size_t lane, size_t index,
                                        int64_t *seq);

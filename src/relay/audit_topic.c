@@ -11,6 +11,7 @@
 #include "relay/audit_order.h"
 #include "relay/audit_place.h"
 #include "relay/audit_record.h"
+#include "relay/audit_start.h"
 
 struct topic {
     const char *name;
@@ -22,6 +23,8 @@ struct topic {
     int64_t last_seq;
     int partitions;
     struct audit_place *place;
+    struct audit_start *start;
+    bool is_front;  /* what lies before a late start is read now */
     bool is_placed; /* every key is where the default partitioner puts it */
     int pass;
     int64_t read, of; /* records of this pass */
@@ -32,6 +35,7 @@ struct topic {
     int64_t chain_low;  /* the lowest of them that any record tells of; 0: none */
     struct audit_order *order;
     int64_t next_offset; /* behind what was read last */
+    int64_t stop_at;     /* records from this offset on are not for now */
     int64_t check_end;
     enum status st; /* of what a callback did */
     struct err *e;
@@ -93,31 +97,11 @@ static struct audit_rows_entry *find_row(struct topic *t, struct audit_lanes_one
     return entry;
 }
 
-struct comparison {
-    struct topic *t;
-    const struct audit_record *record;
-    char difference[AUDIT_DIFFERENCE_MAX];
-    bool differs;
-    struct slice key; /* of the row; only inside the callback */
-    int place;
-};
-
-static void on_row_to_compare(void *arg, const struct journal_audit_row *row)
+/* Holds a record against its row, read once more. ST_NOT_FOUND: the row is deleted. */
+static enum status compare(struct topic *t, const struct audit_record *r,
+                           struct audit_comparison *out)
 {
-    struct comparison *c = arg;
-    struct record_origin origin = audit_lanes_origin(&c->t->lanes, row->row.source);
-    struct audit_expected expected;
-    if (!row->row.intact)
-        return;
-    audit_record_expect(&expected, &row->row, &origin);
-    c->differs = audit_record_differs(&expected.record, c->record, c->difference);
-}
-
-/* Reads the row once more. ST_NOT_FOUND: it is deleted. */
-static enum status compare(struct topic *t, struct comparison *c)
-{
-    const struct audit_journal *journal = t->opts->journal;
-    enum status st = journal->row(journal->ctx, c->record->seq, on_row_to_compare, c, t->e);
+    enum status st = audit_lanes_compare(&t->lanes, r, out, t->e);
     if (st != ST_OK && st != ST_NOT_FOUND)
         t->st = st;
     return st;
@@ -126,8 +110,8 @@ static enum status compare(struct topic *t, struct comparison *c)
 static void blame_altered(struct topic *t, struct audit_lanes_one *lane,
                           const struct audit_record *r)
 {
-    struct comparison c = {.t = t, .record = r};
-    enum status st = compare(t, &c);
+    struct audit_comparison c;
+    enum status st = compare(t, r, &c);
     blame(t, &lane->out, AUDIT_ALTERED, r,
           st == ST_OK && c.differs ? c.difference : "not what the journal had");
 }
@@ -147,7 +131,8 @@ static void judge_repeat(struct topic *t, struct audit_lanes_one *lane,
                          const struct audit_record *r)
 {
     lane->out.repeated++;
-    if (!r->is_labelled)
+    /* The one that was read first comes later in the topic. */
+    if (!r->is_labelled && !t->is_front)
         blame(t, &lane->out, AUDIT_UNLABELLED, r, "a repeat without relay-possible-duplicate");
 }
 
@@ -183,6 +168,9 @@ static void judge_pruned(struct topic *t, struct audit_lanes_one *lane,
                          const struct audit_record *r, const struct audit_lanes_one *suspect_of)
 {
     bool in_time = audit_lanes_is_in_time(&t->lanes, r->received);
+    /* Then none of the deleted ones is asked for. */
+    if (audit_start_is_late(t->start))
+        return;
     note_low(t, r->seq);
     if (r->prev && in_time) {
         note_low(t, r->prev);
@@ -254,7 +242,7 @@ static void judge(struct topic *t, const struct audit_record *r)
 /* Of any lane, also of another topic; in the first pass only. */
 static void judge_replay(struct topic *t, const struct audit_record *r)
 {
-    struct comparison c = {.t = t, .record = r};
+    struct audit_comparison c;
     struct audit_lanes_one *named = audit_lanes_find(&t->lanes, r->source);
     struct audit_lane *out = named ? &named->out : &t->stray;
     enum status st;
@@ -262,7 +250,7 @@ static void judge_replay(struct topic *t, const struct audit_record *r)
         (t->opts->lane && out->id != t->opts->lane))
         return;
     out->replayed++;
-    st = compare(t, &c);
+    st = compare(t, r, &c);
     if (st == ST_OK && c.differs)
         blame(t, out, AUDIT_ALTERED, r, c.difference);
 }
@@ -278,6 +266,8 @@ static bool on_record(void *arg, const struct kafka_reader_record *in)
     struct topic *t = arg;
     struct audit_record r;
     bool is_first = t->pass == 1;
+    if (in->offset >= t->stop_at)
+        return false;
     t->next_offset = in->offset + 1;
     t->read++;
     tell_progress(t);
@@ -324,10 +314,11 @@ static bool on_record_again(void *arg, const struct kafka_reader_record *in)
 static enum status read_partition(struct topic *t, int partition)
 {
     const struct audit_feed *feed = t->opts->feed;
-    int64_t low, end;
+    int64_t low, end, late = audit_start_offset(t->start, partition);
     bool was_full = true;
     enum status st = feed->span(feed->ctx, partition, &low, &end, t->e);
-    t->next_offset = low;
+    t->next_offset = t->is_front || late < low ? low : late;
+    t->stop_at = t->is_front ? late : INT64_MAX;
     audit_order_begin(t->order);
     while (st == ST_OK && was_full) {
         st = feed->read(feed->ctx, partition, t->next_offset, on_record, t, t->e);
@@ -344,25 +335,29 @@ static enum status read_partition(struct topic *t, int partition)
 
 /* ---- what is not there ---- */
 
+struct placing {
+    const struct audit_feed *feed;
+    int place; /* of the row's key; -1: any */
+};
+
 static void on_row_to_place(void *arg, const struct journal_audit_row *row)
 {
-    struct comparison *c = arg;
-    const struct audit_feed *feed = c->t->opts->feed;
+    struct placing *p = arg;
     if (row->row.intact && row->row.ev.key.len)
-        c->place = feed->place(feed->ctx, row->row.ev.key);
+        p->place = p->feed->place(p->feed->ctx, row->row.ev.key);
 }
 
 static bool is_expired(struct topic *t, const struct audit_lanes_one *lane, int64_t seq)
 {
     const struct audit_journal *journal = t->opts->journal;
     size_t number = (size_t)(lane - t->lanes.list);
-    struct comparison c = {.t = t, .place = -1};
+    struct placing p = {t->opts->feed, -1};
     struct err ignored; /* a row that is gone meanwhile may be anywhere */
     if (!audit_place_may_be_expired(t->place, number, seq, -1))
         return false;
-    if (!t->is_placed || journal->row(journal->ctx, seq, on_row_to_place, &c, &ignored) != ST_OK)
+    if (!t->is_placed || journal->row(journal->ctx, seq, on_row_to_place, &p, &ignored) != ST_OK)
         return true;
-    return audit_place_may_be_expired(t->place, number, seq, c.place);
+    return audit_place_may_be_expired(t->place, number, seq, p.place);
 }
 
 static void count_row(struct topic *t, struct audit_lanes_one *lane, unsigned state, int64_t seq)
@@ -387,6 +382,8 @@ static void count_row(struct topic *t, struct audit_lanes_one *lane, unsigned st
             lane->out.complete++;
         else if (!is_seen && (state & AUDIT_LOAD_FATE) == AUDIT_LOAD_WAITS)
             lane->out.waiting++;
+        else if (!is_seen && seq <= lane->in_other)
+            lane->out.elsewhere++;
         else if (!is_seen && is_expired(t, lane, seq))
             lane->out.expired++;
         else if (!is_seen)
@@ -406,7 +403,9 @@ static enum status count_holes(struct topic *t, struct audit_lanes_one *lane)
         st = journal->was_parked(journal->ctx, seq, &was_parked, t->e);
         if (st != ST_OK || was_parked)
             continue;
-        if (audit_place_may_be_expired(t->place, (size_t)(lane - t->lanes.list), seq, -1))
+        if (seq <= lane->in_other)
+            lane->out.elsewhere++;
+        else if (audit_place_may_be_expired(t->place, (size_t)(lane - t->lanes.list), seq, -1))
             lane->out.expired++;
         else
             miss(t, lane, AUDIT_HOLE, seq, "the next record names it; its row is deleted");
@@ -450,7 +449,7 @@ static void place_chain(struct topic *t)
         if (floor && is_timeless)
             note_low(t, floor);
     }
-    if (before <= 1) {
+    if (before <= 1 || audit_start_is_late(t->start)) {
         audit_chain_reset(t->chain, 0, 0);
         return;
     }
@@ -467,10 +466,32 @@ static void place_chain(struct topic *t)
     }
 }
 
+static enum status read_partitions(struct topic *t)
+{
+    enum status st = ST_OK;
+    for (int p = 0; p < t->partitions && st == ST_OK; p++)
+        st = read_partition(t, p);
+    return st;
+}
+
+/* Whether an event of this pass that should be there was not met yet. */
+static bool is_something_absent(const struct topic *t)
+{
+    const unsigned mask = AUDIT_LOAD_FATE | AUDIT_LOAD_SEEN;
+    for (size_t i = 0; i < t->lanes.count; i++) {
+        const struct audit_lanes_one *lane = &t->lanes.list[i];
+        if (lane->is_wanted &&
+            audit_rows_has(t->rows, lane->part, lane->in_other, mask, AUDIT_LOAD_PUBLISHED))
+            return true;
+    }
+    return false;
+}
+
 static enum status run_passes(struct topic *t)
 {
     enum status st = ST_OK;
     bool more = true;
+    t->rows_after = audit_start_after(t->start);
     while (st == ST_OK && more) {
         t->pass++;
         t->read = 0;
@@ -478,8 +499,12 @@ static enum status run_passes(struct topic *t)
         audit_place_begin(t->place);
         st = audit_load_rows(&t->lanes, t->rows, &t->digest_key, t->rows_after, &t->rows_to, t->e);
         place_chain(t);
-        for (int p = 0; p < t->partitions && st == ST_OK; p++)
-            st = read_partition(t, p);
+        if (st == ST_OK)
+            st = read_partitions(t);
+        t->is_front = audit_start_is_late(t->start) && is_something_absent(t);
+        if (st == ST_OK && t->is_front)
+            st = read_partitions(t);
+        t->is_front = false;
         if (st == ST_OK)
             st = judge_absent(t);
         t->rows_after = t->rows_to;
@@ -526,9 +551,10 @@ static enum status prepare(struct topic *t)
     t->chain = audit_chain_create(t->lanes.wanted, is_pruned ? 3 * sixteenth : 0);
     t->order = audit_order_create(t->lanes.count, sixteenth);
     t->place = audit_place_create(t->lanes.count, t->partitions);
-    if (!t->rows || !t->chain || !t->order || !t->place)
+    t->start = audit_start_create(t->partitions);
+    if (!t->rows || !t->chain || !t->order || !t->place || !t->start)
         return err_set(t->e, ST_NO_MEM, "audit: out of memory");
-    return ST_OK;
+    return audit_start_find(t->start, &t->lanes, t->last_seq, t->e);
 }
 
 static void tell_lanes(const struct topic *t)
@@ -566,6 +592,7 @@ enum status audit_topic_run(const char *name, const struct audit_opts *opts,
     audit_chain_destroy(t.chain);
     audit_order_destroy(t.order);
     audit_place_destroy(t.place);
+    audit_start_destroy(t.start);
     audit_lanes_fini(&t.lanes);
     return st;
 }

@@ -131,6 +131,46 @@ class Clean(Audited):
         records = sum(n for (topic, _), n in self.kafka.end_offsets().items() if topic.startswith("killed."))
         self.assertEqual(total["complete"] + total["repeated"], records)
 
+    def test_since_reads_no_more_than_an_hour_before_the_earliest_timestamp(self):
+        self.make_relay("since")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        at = lambda hours: (now - datetime.timedelta(hours=hours)).isoformat(timespec="milliseconds")[:-6] + "Z"
+        hours = [9, 8, 7, 6, 5, 0, 0, 4, 0, 0]
+        for number, ago in enumerate(hours):
+            # One key, so one partition.
+            event = {"id": f"e{number}", "type": TYPE, "timestamp": at(ago), "content": {"customerId": "c"}}
+            self.assertEqual(self.relay.post(event).status, 200)
+        self.relay.wait_published()
+        self.assertEqual(self.relay.stop(), 0)
+        with self.relay.journal() as journal:
+            received = [journal.number("SELECT received_us FROM events WHERE seq = ?", n + 1) for n in range(len(hours))]
+        for first, wanted in ((8, 5), (5, 6), (4, 7), (0, 10)):
+            answer = self.expect(CLEAN, "--since", rfc3339(received[first]))
+            self.assertEqual(int(answer["records"]), wanted, first)
+            self.assertEqual(figures(answer), {"complete": len(hours) - first})
+        answer = self.expect(CLEAN, "--since", rfc3339(received[-1] + 1000))
+        self.assertEqual((int(answer["records"]), figures(answer)), (0, {}))
+
+    def test_what_went_before_a_renewal_is_elsewhere_and_what_came_after_is_judged(self):
+        self.make_relay("renewed")
+        for number in range(10):
+            self.post(number)
+        self.relay.wait_published()
+        for words, count in ((("renew", "--why", "a test"), 10), (("rebind", "--why", "another"), 15)):
+            self.assertEqual(self.relay.stop(), 0)
+            got, out, err = harness.run_relay("journal", *words, "-c", self.relay.conf_path)
+            self.assertEqual(got, 0, out + err)
+            self.relay.start()
+            for number in range(count, count + 5):
+                self.post(number)
+            self.relay.wait_published()
+        # The rebind met the same cluster again: what is there is judged all the same.
+        answer = self.expect(CLEAN)
+        self.assertEqual(figures(answer), {"complete": 10, "elsewhere": 10})
+        self.assertEqual(answer["foreign"], "10")
+        code, out, _ = harness.run_relay("audit", "-c", self.relay.conf_path)
+        self.assertEqual((code, "elsewhere 10" in out), (CLEAN, True), out)
+
     def test_wrong_usage_is_refused(self):
         self.make_relay("usage")
         for words in (["--since", "yesterday"], ["--lane", "x"], ["--memory", "1"], ["more"]):

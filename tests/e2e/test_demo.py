@@ -50,6 +50,15 @@ class Demo(unittest.TestCase):
             self.assertEqual({record.value for record in records}, bodies)
         self.assertEqual(self.relay.stop(), 0)
 
+    def test_check_says_before_a_start_that_exactly_once_needs_a_real_kafka(self):
+        self.relay.options["kafka"] = {"delivery": "exactly_once"}
+        self.relay.write_conf()
+        for subcommand in ("check", "serve"):
+            code, _, errors = harness.run_relay(*self.relay.command(subcommand)[1:])
+            self.assertEqual(code, 1)
+            self.assertIn("[kafka] delivery: exactly_once needs a real Kafka", errors)
+        self.assertFalse(glob.glob(self.relay.journal_path + "*"))
+
     def test_its_journal_outlives_a_restart_and_its_broker_does_not(self):
         event = {"id": "one", "type": "TASK/CREATED"}
         first = self.start()

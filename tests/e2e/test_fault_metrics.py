@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of the journal's own that no other test brings about, each with the metric that tells of it."""
 import contextlib
+import json
 import os
 import re
 import sqlite3
 import unittest
 
+import broker
 import harness
+from broker import header
 
 
 class FaultMetrics(unittest.TestCase):
@@ -85,6 +88,36 @@ class FaultMetrics(unittest.TestCase):
             lambda: self.relay.scrape().sum("relay_lane_oldest_unpublished_seconds", **labels) > 0,
             "the oldest event has an age",
         )
+
+    def test_records_that_were_in_flight_when_it_was_killed_are_counted_as_possible_duplicates(self):
+        kafka = broker.Kafka()
+        self.addCleanup(kafka.end)
+        relay = self.relay = harness.Relay(harness.make_directory(), kafka.bootstrap)
+        self.addCleanup(relay.end)
+        relay.start()
+        self.post(0)
+        relay.wait_published()
+        self.assertEqual(relay.scrape().sum("relay_possible_duplicates_total"), 0)
+        kafka.pause()
+        self.addCleanup(kafka.resume)
+        for i in range(1, 6):
+            self.post(i)
+
+        def in_flight():
+            _, text, _ = harness.run_relay("status", "--json", "-c", relay.conf_path)
+            return [lane["in_flight"] for lane in json.loads(text)["lanes"]["worst"]]
+
+        harness.wait_until(lambda: in_flight() == ["5"], lambda: f"five are in flight: {in_flight()}")
+        relay.kill()
+        kafka.resume()
+        relay.start()
+        relay.wait_published()
+        labels = {"source": "gladly", "topic": "gladly.contact"}
+        self.assertEqual(relay.scrape().sum("relay_possible_duplicates_total", **labels), 5)
+        records = kafka.consume("gladly.contact")
+        labelled = [r for r in records if ("relay-possible-duplicate", b"true") in r.headers]
+        self.assertEqual({header(r, "ce_id") for r in labelled}, {f"e{i}" for i in range(1, 6)})
+        self.assertEqual(relay.stop(), 0)
 
     def test_every_metric_is_described(self):
         self.make_relay(demo=True).start()

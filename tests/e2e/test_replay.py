@@ -173,6 +173,55 @@ class Replays(unittest.TestCase):
         self.assertIn("20 events would be published", self.ask("replay", "start", *selection))
         self.assertEqual(self.ask_json("replay", "list"), {"replays": []})
 
+    def test_a_dry_run_counts_what_each_topic_would_not_keep(self):
+        name = lambda family: self.prefix + "kept." + family
+        self.kafka.make_topic(name("contact"), retention_ms=3600000, retention_bytes=1 << 30)
+        self.kafka.make_topic(name("task"), retention_ms=86400000)
+        self.kafka.make_topic(name("customer"), cleanup_policy="compact")
+        self.kafka.make_topic(name("agent"), retention_ms=3600000, message_timestamp_type="LogAppendTime")
+        self.kafka.make_topic(name("payment"), retention_ms=-1)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for family in ("CONTACT", "TASK", "CUSTOMER", "AGENT_STATUS", "PAYMENT_REQUEST"):
+            for hours in (0, 2, 3, 48):
+                self.post_of(now - datetime.timedelta(hours=hours), f"{family}/CREATED", hours)
+        self.relay.wait_published()
+        words = ("replay", "start", "all", "--dry-run")
+        found = {t["topic"]: t for t in self.ask_json(*words)["topics"]}
+        older = {topic: (t["retention_ms"], t["older_than_retention"]) for topic, t in found.items()}
+        self.assertEqual(older[name("contact")], ("3600000", "3"))
+        self.assertEqual(older[name("task")], ("86400000", "1"))
+        self.assertEqual(older[name("customer")], (None, "0"))
+        text = self.ask(*words)
+        self.assertIn(f"warning: {name('contact')}: 3 of 4 events are older than its retention.ms (1h00m)", text)
+        self.assertIn(f"warning: {name('contact')}: its retention.bytes is 1.0 GiB a partition", text)
+        self.assertIn(f"warning: {name('task')}: 1 of 4 events are older than its retention.ms (1d00h)", text)
+        self.assertIn(f"warning: {name('customer')}: it is compacted", text)
+
+        # One target: all that is older counts there, however many topics it came from.
+        for target, wanted in (("agent", "0"), ("payment", "0"), ("contact", "15")):
+            (one,) = self.ask_json(*words, "--topic", name(target))["topics"]
+            self.assertEqual((one["topic"], one["events"], one["older_than_retention"]), (name(target), "20", wanted))
+        (one,) = self.ask_json(*words, "--topic", self.prefix + "nowhere")["topics"]
+        self.assertEqual((one["older_than_retention"], one["retention_ms"]), (None, None))
+        self.assertIn("not there yet", one["warnings"][0]["warning"])
+        self.check_without_kafka(words)
+
+    def post_of(self, when, type_, n):
+        event = {"id": f"{type_}-{n}", "type": type_, "timestamp": when.isoformat(timespec="milliseconds")}
+        event["timestamp"] = event["timestamp"].replace("+00:00", "Z")
+        event["content"] = {"customerId": "c"}
+        answer = self.relay.post(event, path="/other")
+        self.assertEqual((answer.status, answer.json["status"]), (200, "stored"))
+
+    def check_without_kafka(self, words):
+        """Somebody who has not all that the file needs still gets the counts."""
+        self.relay.options["source other"]["token"] = "${NOBODY_HAS_SET_THIS}"
+        self.relay.write_conf()
+        answer = self.ask_json(*words)
+        self.assertEqual(answer["events"], "20")
+        self.assertEqual({t["older_than_retention"] for t in answer["topics"]}, {None})
+        self.assertIn("compare it with the oldest record", self.ask(*words))
+
     def check_live(self, load):
         """The replays changed nothing for the live events."""
         records = self.kafka.consume_all(self.prefix + "load.")
@@ -197,6 +246,8 @@ class Replays(unittest.TestCase):
         span = seconds(done["changed"]) - seconds(done["created"])
         harness.note(f"{count} events at {rate}/s took {span:.2f} s, a restart among it")
         self.assertGreater(span, 0.8 * count / rate)
+        counted = {name: self.relay.scrape().sum(f"relay_replay_{name}_total")
+                   for name in ("published", "failed", "possible_duplicates")}
         self.assertEqual(self.relay.stop(), 0)
 
         records = self.kafka.consume(self.prefix + "kept.contact")
@@ -213,6 +264,9 @@ class Replays(unittest.TestCase):
         labelled = [r for r in copies if has_header(r, "relay-possible-duplicate")]
         self.assertGreater(len(labelled), 0)
         self.assertLess(len(labelled), len(copies))
+        self.assertEqual(counted["possible_duplicates"], len(labelled))
+        self.assertEqual(counted["failed"], 0)
+        self.assertTrue(0 < counted["published"] <= count, counted)
         harness.note(f"{len(copies) - count} records came twice, {len(labelled)} are labelled")
         self.check_identical([r for r in records if not has_header(r, "relay-replay")], copies)
 

@@ -29,7 +29,7 @@ ROOMS = {
 
 # Of a room that it may include, a room may need only names that begin so: api reads the journal and carries out operators' actions
 # in jobs of the committer, but can neither open it for writing nor begin or commit anything.
-NARROW = {("api", "journal"): ("journal_read", "journal_rows_free", "journal_list", "journal_fate_name", "journal_figures",
+NARROW = {("api", "journal"): ("journal_read", "journal_row_free", "journal_list", "journal_fate_name", "journal_figures",
                                "journal_id", "journal_select", "action_", "replays_")}
 
 # Each foreign library has one door: the only room that may include its headers (a pattern for the

@@ -41,6 +41,7 @@ struct fake_row {
     int key; /* "k0".."k99"; negative: none */
     bool is_deleted;
     bool is_damaged;
+    int late_s; /* so long it was received after its own time, which its timestamp is */
 };
 
 enum change {
@@ -62,13 +63,14 @@ struct fake_record {
     enum change change;
     bool is_labelled;
     bool is_replay;
+    bool is_misdated; /* its timestamp is far before its own */
 };
 
 /* Lanes 1 (source a) and 2 (source b) share topic t0, lane 3 (source a) has t1. */
 struct rig {
     struct fake_row rows[ROWS_MAX]; /* index is the seq */
     int64_t last_seq;
-    int64_t cursor[LANES + 1], last_of[LANES + 1];
+    int64_t cursor[LANES + 1], last_of[LANES + 1], bound_after[LANES + 1];
     struct fake_record records[RECORDS_MAX]; /* those of a partition in order */
     size_t record_count;
     int64_t low[2][PARTITIONS];
@@ -98,6 +100,17 @@ struct content {
     char id[32], key[8], body[64];
 };
 
+static inline struct wall received_of(int64_t seq)
+{
+    return (struct wall){FIRST_US + seq * SECOND_US};
+}
+
+/* The timestamp of its record. */
+static inline struct wall time_of(const struct rig *r, int64_t seq)
+{
+    return (struct wall){received_of(seq).us - r->rows[seq].late_s * SECOND_US};
+}
+
 static inline void make_row(const struct rig *r, int64_t seq, struct content *c)
 {
     const struct fake_row *row = &r->rows[seq];
@@ -110,11 +123,13 @@ static inline void make_row(const struct rig *r, int64_t seq, struct content *c)
                 .lane = row->lane,
                 .source = row->lane == 2 ? 2 : 1,
                 .intact = !row->is_damaged,
-                .ev = {.body = slice_of(c->body),
+                .ev = {.flags = EVENT_HAS_TIME,
+                       .event_time = time_of(r, seq),
+                       .body = slice_of(c->body),
                        .id = slice_of(c->id),
                        .type = slice_of("CONTACT/STARTED"),
                        .key = row->key < 0 ? (struct slice){0} : slice_of(c->key),
-                       .received.us = FIRST_US + seq * SECOND_US}},
+                       .received = received_of(seq)}},
         .fate = row->fate};
 }
 
@@ -122,7 +137,8 @@ static inline struct journal_audit_lane make_lane(const struct rig *r, int64_t i
 {
     struct journal_audit_lane lane = {
         .lane = {.id = id, .source = id == 2 ? 2 : 1, .org = "org", .cursor = r->cursor[id]},
-        .pruned_to = r->cursor[id]};
+        .pruned_to = r->cursor[id],
+        .bound_after = r->bound_after[id]};
     snprintf(lane.lane.source_name, sizeof lane.lane.source_name, "%s", id == 2 ? "b" : "a");
     snprintf(lane.lane.topic, sizeof lane.lane.topic, "%s", topics[topic_of(id)]);
     for (int64_t seq = r->last_seq; seq > 0; seq--) {
@@ -305,7 +321,23 @@ static inline int fake_place(void *ctx, struct slice key)
     return (int)(strtol(key.ptr + 1, NULL, 10) % PARTITIONS);
 }
 
-static const struct audit_feed feed_door = {NULL, fake_open, fake_span, fake_read, fake_place};
+static inline enum status fake_find(void *ctx, int partition, struct wall t, int64_t *offset,
+                                    struct err *e)
+{
+    struct rig *r = ctx;
+    (void)e;
+    *offset = RECORDS_MAX;
+    for (size_t i = r->record_count; i-- > 0;) {
+        const struct fake_record *record = &r->records[i];
+        if (record->topic == r->open && record->partition == partition &&
+            time_of(r, record->seq).us >= t.us && !record->is_misdated)
+            *offset = (int64_t)i;
+    }
+    return ST_OK;
+}
+
+static const struct audit_feed feed_door = {NULL,      fake_open, fake_span,
+                                            fake_read, fake_find, fake_place};
 
 /* ---- the rig ---- */
 

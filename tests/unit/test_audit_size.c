@@ -143,7 +143,7 @@ static void memory_stays_within_its_bound(void **state)
     struct big b = {.rows = rows ? strtoll(rows, NULL, 10) : 300000};
     struct audit_journal journal = {&b,         big_lanes,       big_rows,    fake_row,
                                     big_parked, fake_was_parked, big_last_seq};
-    struct audit_feed feed = {&b, big_open, big_span, big_read, fake_place};
+    struct audit_feed feed = {&b, big_open, big_span, big_read, fake_find, fake_place};
     struct audit_result result;
     struct err e = {0};
     struct audit_opts opts = {.journal = &journal,

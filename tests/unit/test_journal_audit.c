@@ -109,7 +109,7 @@ static void a_parked_row_does_not_hide_what_was_pruned_behind_it(void **state)
     prune(r);
     struct journal_row *row = read_event(r, 3);
     assert_non_null(row);
-    journal_rows_free(row);
+    journal_row_free(row);
     assert_int_equal(pruned_to(r), 7);
     begin(r);
     assert_int_equal(action_discard(r->journal, 3, &by, &e), ST_OK);

@@ -107,13 +107,13 @@ static void tells_a_damaged_row(void **state)
         store(r, "gladly.contact", "id-1", "{}");
         row = read_event(r, 1);
         assert_true(row->intact);
-        journal_rows_free(row);
+        journal_row_free(row);
         journal_close(r->journal);
         r->journal = NULL;
         run_sql(r, damages[i]);
         row = read_event(r, 1);
         assert_false(row->intact);
-        journal_rows_free(row);
+        journal_row_free(row);
     }
 }
 
