@@ -54,8 +54,8 @@ static bool give_again(struct admin_backlog *b, struct admin_lanes *lanes)
 static enum status keep(struct admin_backlog *b, const struct admin_lanes *lanes, int64_t cost_ms,
                         struct err *e)
 {
-    struct figure *figures = calloc(lanes->count, sizeof *figures);
-    if (!figures)
+    struct figure *figures = lanes->count ? calloc(lanes->count, sizeof *figures) : NULL;
+    if (lanes->count && !figures)
         return err_set(e, ST_NO_MEM, "backlog: out of memory");
     for (size_t i = 0; i < lanes->count; i++)
         figures[i] = (struct figure){lanes->items[i].backlog, lanes->items[i].oldest};

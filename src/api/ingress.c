@@ -331,10 +331,10 @@ static void create_source_metrics(struct ingress *in, struct metrics *m)
 /* Where copies of what is parked go. They are counted by the journal, which makes them. */
 static void set_dead_letters(struct ingress *in, const struct source *s)
 {
-    struct metric *count =
-        metric_child(in->dead_letters, slice_of(s->name), slice_of(""), slice_of(""));
     const struct journal_dead_letters to = {
-        .routes = s->dead_letters, .body_max = in->opts.record_max, .count = count};
+        .routes = s->dead_letters,
+        .body_max = in->opts.record_max,
+        .count = metric_child(in->dead_letters, slice_of(s->name), slice_of(""), slice_of(""))};
     if (s->dead_letters)
         intake_dead_letters(in->opts.journal, s->number, &to);
 }
