@@ -2,9 +2,9 @@
 #include "journal/actions.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "journal/journal_internal.h"
+#include "journal/parked.h"
 #include "journal/replays.h"
 
 /* Runs a statement with up to four texts and numbers bound in order; *changes may be NULL. */
@@ -44,24 +44,11 @@ static struct bound number(int64_t value)
     return (struct bound){NULL, value};
 }
 
-enum status action_check(const struct action_by *by, bool needs_why, struct err *e)
-{
-    if (!by->who[0] || strlen(by->who) > ACTION_WHO_MAX)
-        return err_set(e, ST_BAD_INPUT, "who must have 1 to %d bytes", ACTION_WHO_MAX);
-    if (strlen(by->why) > ACTION_WHY_MAX)
-        return err_set(e, ST_BAD_INPUT, "why has more than %d bytes", ACTION_WHY_MAX);
-    if (needs_why && !by->why[0])
-        return err_set(e, ST_BAD_INPUT, "why is missing");
-    return ST_OK;
-}
-
-enum status action_note(struct journal *j, const struct action_by *by, const char *action,
+static enum status note(struct journal *j, const struct action_by *by, const char *action,
                         const char *target, struct err *e)
 {
-    const struct bound values[] = {number(journal_now(j).us), text(by->who), text(action),
-                                   text(target), text(by->why)};
-    return run(j, "INSERT INTO actions(at_us, who, action, target, why) VALUES(?1, ?2, ?3, ?4, ?5)",
-               values, 5, NULL, e);
+    return journal_judge(
+        j, action_note_write(journal_writer(j), journal_now(j), by, action, target, e));
 }
 
 static enum status count_of(struct journal *j, const char *sql, struct bound value, int64_t *out,
@@ -109,7 +96,7 @@ enum status action_pause(struct journal *j, const char *scope, const struct acti
 {
     const struct bound values[] = {text(scope), number(journal_now(j).us), text(by->who),
                                    text(by->why)};
-    enum status st = action_check(by, false, e);
+    enum status st = action_note_check(by, false, e);
     if (st == ST_OK)
         st = check_scope(j, scope, e);
     if (st == ST_OK)
@@ -117,7 +104,7 @@ enum status action_pause(struct journal *j, const char *scope, const struct acti
                  "INSERT INTO pauses(scope, since_us, who, why) VALUES(?1, ?2, ?3, ?4) "
                  "ON CONFLICT(scope) DO NOTHING",
                  values, 4, NULL, e);
-    return st == ST_OK ? action_note(j, by, "pause", scope, e) : st;
+    return st == ST_OK ? note(j, by, "pause", scope, e) : st;
 }
 
 enum status action_resume(struct journal *j, const char *scope, const struct action_by *by,
@@ -125,35 +112,22 @@ enum status action_resume(struct journal *j, const char *scope, const struct act
 {
     const struct bound values[] = {text(scope)};
     int64_t changes = 0;
-    enum status st = action_check(by, false, e);
+    enum status st = action_note_check(by, false, e);
     if (st == ST_OK)
         st = run(j, "DELETE FROM pauses WHERE scope = ?1", values, 1, &changes, e);
     if (st == ST_OK && !changes)
         return err_set(e, ST_NOT_FOUND, "%s is not paused", scope);
-    return st == ST_OK ? action_note(j, by, "resume", scope, e) : st;
+    return st == ST_OK ? note(j, by, "resume", scope, e) : st;
 }
 
 /* ---- parked events ---- */
 
-enum parked_state { PARKED_WAITS = 0, PARKED_REQUEUED = 1, PARKED_DISCARDED = 2 };
-
 static enum status settle_parked(struct journal *j, int64_t seq, enum parked_state state,
                                  int64_t successor, const struct action_by *by, struct err *e)
 {
-    const struct bound values[] = {number(seq),   number(state), number(journal_now(j).us),
-                                   text(by->who), text(by->why), number(successor)};
-    char target[32];
-    int64_t changes = 0;
-    enum status st = run(j,
-                         "UPDATE parked SET state = ?2, settled_us = ?3, settled_by = ?4, "
-                         "settled_why = ?5, successor = nullif(?6, 0) WHERE seq = ?1 AND state = 0",
-                         values, 6, &changes, e);
-    if (st == ST_OK && !changes)
-        return err_set(e, ST_NOT_FOUND, "event %" PRId64 " is not parked", seq);
-    snprintf(target, sizeof target, "seq:%" PRId64, seq);
-    if (st == ST_OK)
-        st = action_note(j, by, state == PARKED_REQUEUED ? "requeue" : "discard", target, e);
-    return st;
+    const struct parked_end end = {
+        .seq = seq, .state = state, .successor = successor, .at = journal_now(j)};
+    return journal_judge(j, parked_settle(journal_writer(j), &end, by, e));
 }
 
 enum status action_requeue(struct journal *j, const struct action_requeue *in,
@@ -163,7 +137,7 @@ enum status action_requeue(struct journal *j, const struct action_requeue *in,
     struct journal_append append = {.ev = &fresh, .source = in->source, .parent = in->seq};
     struct journal_appended appended;
     int64_t waits = 0;
-    enum status st = action_check(by, false, e);
+    enum status st = action_note_check(by, false, e);
     if (st == ST_OK)
         st = count_of(j, "SELECT count(*) FROM parked WHERE seq = ?1 AND state = 0",
                       number(in->seq), &waits, e);
@@ -187,15 +161,8 @@ enum status action_requeue(struct journal *j, const struct action_requeue *in,
 enum status action_discard(struct journal *j, int64_t seq, const struct action_by *by,
                            struct err *e)
 {
-    enum status st = action_check(by, true, e);
+    enum status st = action_note_check(by, true, e);
     return st == ST_OK ? settle_parked(j, seq, PARKED_DISCARDED, 0, by, e) : st;
-}
-
-enum status action_replace(struct journal *j, int64_t seq, int64_t successor, struct err *e)
-{
-    static const struct action_by relay = {
-        .who = "gladly-relay", .why = "the topic refused the copy: one without its body follows"};
-    return settle_parked(j, seq, PARKED_REQUEUED, successor, &relay, e);
 }
 
 /*
@@ -223,10 +190,10 @@ static enum status forget_cluster(struct journal *j, struct err *e)
 static enum status bind_anew(struct journal *j, const struct action_by *by, const char *action,
                              struct err *e)
 {
-    enum status st = action_check(by, true, e);
+    enum status st = action_note_check(by, true, e);
     if (st == ST_OK)
         st = forget_cluster(j, e);
-    return st == ST_OK ? action_note(j, by, action, journal_id(j), e) : st;
+    return st == ST_OK ? note(j, by, action, journal_id(j), e) : st;
 }
 
 enum status action_rebind(struct journal *j, const struct action_by *by, struct err *e)

@@ -11,16 +11,8 @@
  * Threads: the writer's, inside a transaction (journal_begin).
  */
 
+#include "journal/action_note.h"
 #include "journal/journal.h"
-
-#define ACTION_WHO_MAX 64
-#define ACTION_WHY_MAX 256
-
-struct action_by {
-    const char *who; /* a person or program, at most ACTION_WHO_MAX bytes */
-    const char
-        *why; /* at most ACTION_WHY_MAX bytes; may be "" where the function does not demand it */
-};
 
 /*
  * Pauses a scope: "all", "source:NAME" or "lane:ID". Nothing of it is published until it is

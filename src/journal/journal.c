@@ -11,8 +11,10 @@
 #include "base/thread.h"
 #include "journal/beside.h"
 #include "journal/dead_letters.h"
+#include "journal/digest.h"
 #include "journal/journal_internal.h"
 #include "journal/lanes.h"
+#include "journal/parked.h"
 #include "journal/retention.h"
 #include "journal/row.h"
 #include "journal/schema.h"
@@ -24,7 +26,6 @@ enum statement {
     STMT_APPEND,
     STMT_CURSOR,
     STMT_MARK,
-    STMT_PARK,
     STMT_META,
     STMT_COUNT
 };
@@ -35,8 +36,6 @@ static const char *const statements[] = {
     [STMT_APPEND] = ROW_INSERT,
     [STMT_CURSOR] = "UPDATE lanes SET cursor = ?2 WHERE id = ?1 AND cursor < ?2",
     [STMT_MARK] = "UPDATE lanes SET mark = ?2 WHERE id = ?1 AND mark < ?2",
-    [STMT_PARK] = "INSERT INTO parked(seq, lane, parked_us, reason) VALUES(?1, ?2, ?3, ?4) "
-                  "ON CONFLICT(seq) DO NOTHING",
     [STMT_META] = "INSERT INTO meta(name, value) VALUES(?1, ?2) "
                   "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
 };
@@ -52,6 +51,7 @@ struct journal {
     struct lanes *lanes;
     struct window *window;
     struct retention *retention;
+    struct parked *parked;
     struct dead_letters *dead_letters;
     char id[IDENT_TEXT_MAX];
     struct ident window_key;
@@ -227,6 +227,8 @@ static enum status open_database(struct journal *j, struct err *e)
     if (st == ST_OK)
         st = retention_create(&j->retention, j->db, e);
     if (st == ST_OK)
+        st = parked_create(&j->parked, j->db, e);
+    if (st == ST_OK)
         st = dead_letters_create(&j->dead_letters, j->db, e);
     if (st == ST_OK)
         st = window_create(&j->window, &with_db, clock_wall(j->opts.clock), e);
@@ -274,6 +276,7 @@ void journal_close(struct journal *j)
         sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     window_destroy(j->window);
     retention_destroy(j->retention);
+    parked_destroy(j->parked);
     dead_letters_destroy(j->dead_letters);
     lanes_destroy(j->lanes);
     for (int i = 0; i < STMT_COUNT; i++)
@@ -308,28 +311,7 @@ void journal_set_dead_letters(struct journal *j, int64_t source,
 struct journal_digest journal_digest(const struct journal *j, struct slice org,
                                      const struct event *ev)
 {
-    struct journal_digest d = {.present = ev->id.len > 0};
-    char text[64];
-    struct ident org_part, body;
-    if (!d.present)
-        return d;
-    /* The org's digest stands before the id, so that no two (org, id) share a text; an id longer
-     * than the rest is digested. */
-    org_part = ident_digest(&j->window_key, org);
-    memcpy(text, org_part.bytes, IDENT_BYTES);
-    if (ev->id.len <= sizeof text - IDENT_BYTES - 1) {
-        text[IDENT_BYTES] = 'i';
-        memcpy(text + IDENT_BYTES + 1, ev->id.ptr, ev->id.len);
-        d.id = ident_digest(&j->window_key, (struct slice){text, IDENT_BYTES + 1 + ev->id.len});
-    } else {
-        struct ident id_part = ident_digest(&j->window_key, ev->id);
-        text[IDENT_BYTES] = 'd';
-        memcpy(text + IDENT_BYTES + 1, id_part.bytes, IDENT_BYTES);
-        d.id = ident_digest(&j->window_key, (struct slice){text, 2 * IDENT_BYTES + 1});
-    }
-    body = ident_digest(&j->window_key, ev->body);
-    memcpy(&d.body, body.bytes, sizeof d.body);
-    return d;
+    return digest_event(&j->window_key, org, ev);
 }
 
 /* ---- the writer's transaction ---- */
@@ -373,19 +355,14 @@ static enum status place_row(struct journal *j, struct row *row, struct slice to
     return ST_OK;
 }
 
-/* *is_new: it was not parked before. */
-static enum status park_row(struct journal *j, int64_t lane, int64_t seq, struct slice reason,
-                            bool *is_new, struct err *e)
+/* A copy that its topic refused is given up for the one after it. */
+static enum status give_up_copy(struct journal *j, int64_t seq, int64_t successor, struct err *e)
 {
-    sqlite3_stmt *s = j->stmt[STMT_PARK];
-    enum status st;
-    sqlite3_bind_int64(s, 1, seq);
-    sqlite3_bind_int64(s, 2, lane);
-    sqlite3_bind_int64(s, 3, clock_wall(j->opts.clock).us);
-    sqlite3_bind_text(s, 4, reason.len ? reason.ptr : "", (int)reason.len, SQLITE_STATIC);
-    st = db_run(j->db, s, e);
-    *is_new = st == ST_OK && sqlite3_changes(j->db) > 0;
-    return st;
+    static const struct action_by relay = {
+        .who = "gladly-relay", .why = "the topic refused the copy: one without its body follows"};
+    const struct parked_end end = {
+        .seq = seq, .state = PARKED_REQUEUED, .successor = successor, .at = journal_now(j)};
+    return parked_settle(j->db, &end, &relay, e);
 }
 
 /* The copy of a row that was parked just now, if one is wanted. */
@@ -402,7 +379,7 @@ static enum status add_dead_letter(struct journal *j, const struct dead_letters_
         return st;
     dead_letters_note(j->dead_letters, copy.source);
     if (parked->row.ev.origin == EVENT_ORIGIN_DEAD_LETTER)
-        st = action_replace(j, parked->row.seq, copy.seq, e);
+        st = give_up_copy(j, parked->row.seq, copy.seq, e);
     return st;
 }
 
@@ -420,7 +397,10 @@ static enum status insert_row(struct journal *j, const struct journal_append *in
     /* An oversize event keeps out of the lane's chain: a requeue gives it a new place. */
     st = place_row(j, &parked.row, is_parked ? (struct slice){NULL, 0} : in->ev->topic, e);
     if (st == ST_OK && is_parked)
-        st = park_row(j, 0, parked.row.seq, in->ev->reason, &is_new, e);
+        st = parked_add(j->parked,
+                        &(struct parked_event){
+                            .seq = parked.row.seq, .at = journal_now(j), .reason = in->ev->reason},
+                        &is_new, e);
     if (st == ST_OK && is_parked)
         st = add_dead_letter(j, &parked, e);
     *seq = parked.row.seq;
@@ -471,11 +451,13 @@ enum status journal_park(struct journal *j, int64_t lane, int64_t seq, struct sl
                          struct err *e)
 {
     const struct lane *of = lanes_by_id(j->lanes, lane);
+    const struct parked_event event = {
+        .seq = seq, .lane = lane, .at = journal_now(j), .reason = reason};
     struct dead_letters_parked parked = {.reason = reason};
     bool is_new;
     enum status st;
     CHECK(j->open);
-    st = park_row(j, lane, seq, reason, &is_new, e);
+    st = parked_add(j->parked, &event, &is_new, e);
     if (st != ST_OK || !is_new || !of || !dead_letters_is_wanted(j->dead_letters, of->source))
         return judge(j, st);
     st = dead_letters_read(j->dead_letters, seq, &parked, e);

@@ -15,10 +15,10 @@
  */
 
 #include "event/selection.h"
-#include "journal/actions.h"
+#include "journal/action_note.h"
+#include "journal/journal.h"
+#include "journal/replays_gone.h"
 
-/* Replays that run, wait or are paused: a bound for the list that every pruning looks at. */
-#define REPLAYS_OPEN_MAX   17
 #define REPLAYS_REASON_MAX 200
 #define REPLAYS_TOPIC_MAX  249
 #define REPLAYS_RATE_MAX   1000000
@@ -96,12 +96,6 @@ MUST_CHECK enum status replays_progress(struct journal *j, const struct replays_
 /* Everything that open replays still send may be a repeat: as if it had been handed to Kafka
  * before, and nobody knows. Their marks go to their ends. */
 MUST_CHECK enum status replays_suspect(struct journal *j, struct err *e);
-
-/* Retention is about to delete the lane's rows in (after, last]: counts those that an open replay
- * would still have come to. For retention.c. */
-struct sqlite3;
-MUST_CHECK enum status replays_count_gone(struct sqlite3 *db, int64_t lane, int64_t after,
-                                          int64_t last, struct err *e);
 
 /* ---- the reader's side ---- */
 

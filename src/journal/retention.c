@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/failpoint.h"
-#include "journal/replays.h"
+#include "journal/replays_gone.h"
 
 enum statement { STMT_LANE, STMT_FIND, STMT_DELETE, STMT_COUNT };
 
@@ -108,7 +108,7 @@ static enum status delete_rows(struct retention *r, int64_t last, int64_t *delet
 {
     sqlite3_stmt *s = r->stmt[STMT_DELETE];
     /* A replay that has not come so far tells how many it missed. */
-    enum status st = replays_count_gone(r->db, r->lane, r->position[r->lane], last, e);
+    enum status st = replays_gone_count(r->db, r->lane, r->position[r->lane], last, e);
     if (st != ST_OK)
         return st;
     sqlite3_bind_int64(s, 1, r->lane);

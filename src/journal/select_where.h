@@ -4,7 +4,7 @@
 
 /*
  * A selection as SQL: the one definition of which rows a replay publishes. Internal to the room;
- * the reader (journal_select.c) and the count of pruned rows (replays.c) share it.
+ * the reader (journal_select.c) and the count of pruned rows (replays_gone.c) share it.
  *
  * Never meant are lane 0 (PINGs, what configuration keeps out), quarantined bodies, what is or was
  * parked (Kafka refused it, and its requeue has a row of its own), and copies of that for

@@ -10,6 +10,7 @@
 #include "journal_rig.h"
 
 #include "base/ident.h"
+#include "journal/actions.h"
 #include "journal/journal_internal.h"
 #include "relay/replayer.h"
 
@@ -279,7 +280,7 @@ static inline void prune(struct world *w, int64_t first, int64_t last)
     snprintf(sql, sizeof sql, "DELETE FROM events WHERE seq BETWEEN %d AND %d", (int)first,
              (int)last);
     begin(w->rig);
-    assert_int_equal(replays_count_gone(journal_writer(w->rig->journal), 1, first - 1, last, &e),
+    assert_int_equal(replays_gone_count(journal_writer(w->rig->journal), 1, first - 1, last, &e),
                      ST_OK);
     assert_int_equal(sqlite3_exec(journal_writer(w->rig->journal), sql, NULL, NULL, NULL),
                      SQLITE_OK);

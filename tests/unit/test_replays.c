@@ -178,7 +178,7 @@ static void count_gone(struct rig *r, int64_t lane, int64_t after, int64_t last)
 {
     struct err e = {0};
     begin(r);
-    assert_int_equal(replays_count_gone(journal_writer(r->journal), lane, after, last, &e), ST_OK);
+    assert_int_equal(replays_gone_count(journal_writer(r->journal), lane, after, last, &e), ST_OK);
     commit(r);
 }
 
