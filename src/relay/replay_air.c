@@ -94,19 +94,26 @@ void replay_air_close(struct replay_air *a, int64_t last)
 /* What the ring hands out while it advances. */
 struct parks {
     int64_t last;
+    int64_t counted;
     int64_t failed;
+    int64_t waits;
 };
 
 static bool take_failed(void *arg, int64_t seq)
 {
     struct parks *parks = arg;
-    parks->failed += seq <= parks->last;
+    bool is_close = seq > parks->last;
+    if (!is_close && seq > parks->counted) {
+        parks->waits = seq;
+        return false;
+    }
+    parks->failed += !is_close;
     return true;
 }
 
-struct replay_air_passed replay_air_advance(struct replay_air *a, int64_t last)
+struct replay_air_passed replay_air_advance(struct replay_air *a, int64_t last, int64_t counted)
 {
-    struct parks parks = {.last = last};
+    struct parks parks = {.last = last, .counted = counted};
     struct replay_air_passed passed = {0};
     size_t count = lane_ring_count(a->ring);
     passed.seq = lane_ring_advance(a->ring, take_failed, &parks);
@@ -115,5 +122,6 @@ struct replay_air_passed replay_air_advance(struct replay_air *a, int64_t last)
     for (count -= lane_ring_count(a->ring); count; count--, a->head++)
         passed.published += a->delivered[a->head % a->places];
     passed.failed = parks.failed;
+    passed.waits = parks.waits;
     return passed;
 }

@@ -39,8 +39,10 @@ struct replay_air_passed {
     int64_t seq; /* of the last entry, at most last; 0: none */
     int64_t published;
     int64_t failed;
+    int64_t waits; /* the refused entry behind counted that it stopped at; 0: none */
 };
-/* Moves over the finished prefix; last as in replay_air_close(). */
-struct replay_air_passed replay_air_advance(struct replay_air *a, int64_t last);
+/* Moves over the finished prefix; last as in replay_air_close(). A refused entry is passed only up
+ * to counted (INT64_MAX: always). */
+struct replay_air_passed replay_air_advance(struct replay_air *a, int64_t last, int64_t counted);
 
 #endif

@@ -11,6 +11,7 @@
 #include "relay/replay_air.h"
 #include "relay/replay_metrics.h"
 #include "relay/replay_place.h"
+#include "relay/replay_told.h"
 
 /* One turn: small, because live lanes wait for it on the same thread. */
 #define TURN_ROWS  256
@@ -22,11 +23,6 @@
 /* How long records may be in the air after a pause or a cancel before the publisher is told to give
  * them back. */
 #define HOLD_GRACE_MS 500
-/* How long a reason to wait must last before it is written down, and how often a scan that finds
- * nothing is: each costs a commit. */
-#define WAITS_LAST_MS    500
-#define POSITION_LAST_MS 200
-
 struct replayer {
     struct replayer_opts opts;
     struct replay_air *air;
@@ -43,6 +39,8 @@ struct replayer {
     int64_t mark_asked;    /* job.mark is the committed one */
     int64_t repeat_until;  /* rows up to it may have been sent by a process before */
     int64_t skip_until;    /* exactly once: Kafka has those up to it */
+    int64_t refused;       /* exactly once: the last one that was refused and is counted; 0: none */
+    uint64_t refused_told; /* the serial of the progress that says so; 0: not told yet */
     bool is_leaving;
     bool is_over;
     enum replays_state end; /* with is_over */
@@ -50,9 +48,7 @@ struct replayer {
     struct mono hold_due;   /* when what is in the air is called back; 0: not set */
     struct mono retry_at;
     struct mono waits_since;
-    struct mono told_at;
-    struct replays_progress told;
-    uint64_t settled_serial;
+    struct replay_told told;
     struct rate rate;
 
     struct publisher_position adopted; /* feed 0: none */
@@ -99,12 +95,34 @@ static void set_failure(struct replayer *r, int64_t seq, const char *reason)
 
 /* ---- what is finished ---- */
 
+static void count_failed(struct replayer *r, int64_t failed)
+{
+    r->job.failed += failed;
+    replay_metrics_add(r->metrics.failed, failed);
+}
+
+/*
+ * Exactly once: as a park is for a lane, a refused record is a barrier until the journal has
+ * counted it. A checkpoint behind it would make a start that lost the count take it for published.
+ */
+static int64_t counted(const struct replayer *r)
+{
+    if (!r->opts.transactional)
+        return INT64_MAX;
+    return r->refused_told && r->told.settled >= r->refused_told ? r->refused : 0;
+}
+
 static void advance(struct replayer *r)
 {
-    struct replay_air_passed passed = replay_air_advance(r->air, r->job.last);
+    struct replay_air_passed passed = replay_air_advance(r->air, r->job.last, counted(r));
     r->job.published += passed.published;
-    r->job.failed += passed.failed;
-    replay_metrics_add(r->metrics.failed, passed.failed);
+    if (!r->opts.transactional)
+        count_failed(r, passed.failed);
+    if (passed.waits > r->refused) {
+        count_failed(r, 1);
+        r->refused = passed.waits;
+        r->refused_told = 0;
+    }
     if (!lane_ring_count(r->ring))
         passed.seq = r->scanned;
     if (passed.seq > r->job.position)
@@ -319,19 +337,13 @@ static void begin(struct replayer *r, const struct replay *job)
     r->mark_asked = r->repeat_until = job->mark;
     r->skip_until = replay_place_is_of(&r->adopted, job) ? r->adopted.seq : 0;
     r->adopted.feed = 0;
+    r->refused = 0;
+    r->refused_told = 0;
     r->is_leaving = r->is_over = r->is_held = false;
     r->hold_due = r->retry_at = (struct mono){0};
-    r->told = (struct replays_progress){.id = job->id,
-                                        .position = job->position,
-                                        .mark = job->mark,
-                                        .published = job->published,
-                                        .failed = job->failed,
-                                        .serial = r->told.serial};
-    memcpy(r->told.failure, job->failure, sizeof r->told.failure);
-    memcpy(r->told.waits, job->waits, sizeof r->told.waits);
-    r->settled_serial = r->told.serial;
-    r->told_at = r->waits_since = now_of(r);
-    rate_init(&r->rate, job->rate, r->told_at);
+    r->waits_since = now_of(r);
+    replay_told_begin(&r->told, job, r->waits_since);
+    rate_init(&r->rate, job->rate, r->waits_since);
     log_info("replay.runs", LOG_I("replay", job->id), LOG_I("position", job->position),
              LOG_I("last", job->last));
     if (selection_parse(&r->which, slice_of(job->selection), &e) == ST_OK)
@@ -390,39 +402,31 @@ static void look(struct replayer *r)
         r->is_leaving = true;
 }
 
-static bool is_same(const struct replays_progress *a, const struct replays_progress *b)
+/* With a refused record that is counted, though the ring has not passed it. */
+static int64_t position_to_tell(const struct replayer *r)
 {
-    return a->position == b->position && a->mark == b->mark && a->published == b->published &&
-           a->failed == b->failed && a->is_over == b->is_over &&
-           strcmp(a->failure, b->failure) == 0 && strcmp(a->waits, b->waits) == 0;
+    return r->refused > r->job.position ? r->refused : r->job.position;
 }
 
 /* Has its progress written, at once or, when it can wait, with less haste. */
 static void tell(struct replayer *r)
 {
-    struct mono now = now_of(r);
     struct replays_progress p = {.id = r->job.id,
-                                 .position = r->job.position,
+                                 .position = position_to_tell(r),
                                  .mark = r->mark_asked,
                                  .published = r->job.published,
                                  .failed = r->job.failed,
                                  .is_over = r->is_over,
-                                 .end = r->end,
-                                 .serial = r->told.serial + 1};
-    bool is_urgent, is_time;
+                                 .end = r->end};
+    const struct replay_telling telling = {.progress = &p,
+                                           .is_urgent = r->is_leaving || r->is_over,
+                                           .waits_since = r->waits_since,
+                                           .now = now_of(r)};
     memcpy(p.failure, r->job.failure, sizeof p.failure);
     if (!r->is_leaving && !r->is_over)
         memcpy(p.waits, r->job.waits, sizeof p.waits);
-    is_urgent = p.mark != r->told.mark || p.published != r->told.published ||
-                p.failed != r->told.failed || r->is_leaving || r->is_over;
-    is_time = (p.position != r->told.position &&
-               now.ns >= mono_add_ms(r->told_at, POSITION_LAST_MS).ns) ||
-              (strcmp(p.waits, r->told.waits) != 0 &&
-               now.ns >= mono_add_ms(r->waits_since, WAITS_LAST_MS).ns);
-    if (is_same(&p, &r->told) || (!is_urgent && !is_time) || !settle_replay(r->opts.settle, &p))
-        return;
-    r->told = p;
-    r->told_at = now;
+    if (replay_told_tell(&r->told, r->opts.settle, &telling) && r->refused && !r->refused_told)
+        r->refused_told = p.serial;
 }
 
 static void on_settled(void *arg, const struct replays_progress *progress)
@@ -430,7 +434,7 @@ static void on_settled(void *arg, const struct replays_progress *progress)
     struct replayer *r = arg;
     if (!r->has || progress->id != r->job.id)
         return;
-    r->settled_serial = progress->serial;
+    replay_told_settled(&r->told, progress->serial);
     r->job.mark = progress->mark;
 }
 
@@ -521,7 +525,7 @@ size_t replayer_in_air(const struct replayer *r)
 
 bool replayer_is_settling(const struct replayer *r)
 {
-    return r->has && r->settled_serial != r->told.serial;
+    return r->has && replay_told_is_settling(&r->told);
 }
 
 static int sooner(int wait_ms, int other_ms)
@@ -540,8 +544,8 @@ int replayer_wait_ms(const struct replayer *r)
     if (!r->has)
         return -1;
     /* Something is not told yet, held back, or waited for. */
-    if (r->hold_due.ns || r->told.position != r->job.position ||
-        strcmp(r->told.waits, r->job.waits) != 0)
+    if (r->hold_due.ns || r->told.last.position != r->job.position ||
+        strcmp(r->told.last.waits, r->job.waits) != 0)
         wait_ms = LOOK_AGAIN_MS;
     if (r->retry_at.ns > now.ns)
         return sooner(wait_ms, mono_until_ms(now, r->retry_at, LOOK_AGAIN_MS));

@@ -236,6 +236,41 @@ static void exactly_once_no_checkpoint_passes_what_came_back(void **state)
     assert_int_equal(read_replay(w, 1).failed, 1);
 }
 
+static void
+exactly_once_no_checkpoint_passes_a_refused_record_before_the_journal_counts_it(void **state)
+{
+    struct world *w = *state;
+    struct publisher_position at = {0};
+    end(w);
+    start(w, true);
+    add_events(w, 3);
+    create(w, (struct selection){0}, "", 3, 0);
+    turns(w, 1);
+    report(w, 0, PUBLISHER_DELIVERED, false);
+    report(w, 1, PUBLISHER_REJECTED, true);
+    report(w, 2, PUBLISHER_RETRY, true);
+    replayer_step(w->replayer, 100);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_int_equal(at.seq, 1);
+    assert_int_equal(w->fake.count, 3);
+    /* The count is lost with the power, and made again. */
+    crash(w);
+    replayer_adopt(w->replayer, &at);
+    turns(w, 1);
+    assert_int_equal(w->fake.sent[0].seq, 2);
+    report(w, 0, PUBLISHER_REJECTED, true);
+    report(w, 1, PUBLISHER_RETRY, true);
+    turns(w, 2);
+    assert_true(replayer_position(w->replayer, &at));
+    assert_int_equal(at.seq, 3);
+    /* The journal has it: nothing of it is sent or counted again. */
+    crash(w);
+    run_until(w, 1, REPLAYS_DONE);
+    assert_int_equal(w->fake.sent[0].seq, 3);
+    assert_int_equal(read_replay(w, 1).published, 2);
+    assert_int_equal(read_replay(w, 1).failed, 1);
+}
+
 static void exactly_once_its_place_never_goes_back(void **state)
 {
     struct world *w = *state;
@@ -330,6 +365,7 @@ int main(void)
         WORLD_TEST(exactly_once_goes_on_behind_the_checkpoint_without_labels),
         WORLD_TEST(exactly_once_does_not_take_another_replay_of_its_number_for_its_own),
         WORLD_TEST(exactly_once_no_checkpoint_passes_what_came_back),
+        WORLD_TEST(exactly_once_no_checkpoint_passes_a_refused_record_before_the_journal_counts_it),
         WORLD_TEST(exactly_once_its_place_never_goes_back),
         WORLD_TEST(exactly_once_the_journal_gets_the_place_of_one_whose_turn_it_is_not),
         WORLD_TEST(a_pause_does_not_forget_what_the_process_before_may_have_sent),
