@@ -193,6 +193,10 @@ bool forwarder_step(struct forwarder *f)
         if (f->replayer)
             replayer_reload(f->replayer);
     }
+    /* What could not be read must decide nothing: without lanes nothing would seem to be a repeat.
+     */
+    if (is_dead(f, NULL))
+        return false;
     sender_recall_paused(f->sender);
     sender_advance(f->sender);
     sent = send_all(f, &again);

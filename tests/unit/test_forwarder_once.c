@@ -467,6 +467,31 @@ static void what_an_exactly_once_process_left_is_labelled_at_least_once(void **s
     strike_stage(s);
 }
 
+static void
+a_process_that_could_not_read_the_lanes_does_not_note_that_nothing_may_repeat(void **state)
+{
+    struct stage *s = set_stage(state);
+    struct err e;
+    s->at_least_once = true;
+    begin_process(s);
+    arrive(s, "a");
+    run(s);
+    assert_int_equal(s->fake.open_count, 1);
+    end_process(s);
+    s->at_least_once = false;
+    begin_process(s);
+    run_sql(s->rig, "ALTER TABLE lanes RENAME TO away");
+    run(s);
+    assert_true(forwarder_is_dead(s->forwarder, &e));
+    end_process(s);
+    run_sql(s->rig, "ALTER TABLE away RENAME TO lanes");
+    begin_process(s);
+    run(s);
+    assert_int_equal(s->fake.open_count, 1);
+    assert_true(s->fake.open[0].labelled);
+    strike_stage(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +517,7 @@ int main(void)
         RIG_TEST(nothing_is_labelled_after_a_crash),
         RIG_TEST(what_an_at_least_once_process_left_is_labelled_once),
         RIG_TEST(what_an_exactly_once_process_left_is_labelled_at_least_once),
+        RIG_TEST(a_process_that_could_not_read_the_lanes_does_not_note_that_nothing_may_repeat),
     };
     if (rig_prepare() != 0)
         return 1;
