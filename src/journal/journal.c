@@ -36,8 +36,7 @@ static const char *const statements[] = {
     [STMT_APPEND] = ROW_INSERT,
     [STMT_CURSOR] = "UPDATE lanes SET cursor = ?2 WHERE id = ?1 AND cursor < ?2",
     [STMT_MARK] = "UPDATE lanes SET mark = ?2 WHERE id = ?1 AND mark < ?2",
-    [STMT_META] = "INSERT INTO meta(name, value) VALUES(?1, ?2) "
-                  "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [STMT_META] = "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
 };
 _Static_assert(sizeof statements / sizeof statements[0] == STMT_COUNT, "one text a statement");
 
