@@ -44,13 +44,6 @@ static struct bound number(int64_t value)
     return (struct bound){NULL, value};
 }
 
-static enum status note(struct journal *j, const struct action_by *by, const char *action,
-                        const char *target, struct err *e)
-{
-    return journal_judge(
-        j, action_note_write(journal_writer(j), journal_now(j), by, action, target, e));
-}
-
 static enum status count_of(struct journal *j, const char *sql, struct bound value, int64_t *out,
                             struct err *e)
 {
@@ -104,7 +97,7 @@ enum status action_pause(struct journal *j, const char *scope, const struct acti
                  "INSERT INTO pauses(scope, since_us, who, why) VALUES(?1, ?2, ?3, ?4) "
                  "ON CONFLICT(scope) DO NOTHING",
                  values, 4, NULL, e);
-    return st == ST_OK ? note(j, by, "pause", scope, e) : st;
+    return st == ST_OK ? journal_note(j, by, "pause", scope, e) : st;
 }
 
 enum status action_resume(struct journal *j, const char *scope, const struct action_by *by,
@@ -117,7 +110,7 @@ enum status action_resume(struct journal *j, const char *scope, const struct act
         st = run(j, "DELETE FROM pauses WHERE scope = ?1", values, 1, &changes, e);
     if (st == ST_OK && !changes)
         return err_set(e, ST_NOT_FOUND, "%s is not paused", scope);
-    return st == ST_OK ? note(j, by, "resume", scope, e) : st;
+    return st == ST_OK ? journal_note(j, by, "resume", scope, e) : st;
 }
 
 /* ---- parked events ---- */
@@ -193,7 +186,7 @@ static enum status bind_anew(struct journal *j, const struct action_by *by, cons
     enum status st = action_note_check(by, true, e);
     if (st == ST_OK)
         st = forget_cluster(j, e);
-    return st == ST_OK ? note(j, by, action, journal_id(j), e) : st;
+    return st == ST_OK ? journal_note(j, by, action, journal_id(j), e) : st;
 }
 
 enum status action_rebind(struct journal *j, const struct action_by *by, struct err *e)

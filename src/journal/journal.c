@@ -95,6 +95,12 @@ struct wall journal_now(const struct journal *j)
     return clock_wall(j->opts.clock);
 }
 
+enum status journal_note(struct journal *j, const struct action_by *by, const char *action,
+                         const char *target, struct err *e)
+{
+    return journal_judge(j, action_note_write(j->db, journal_now(j), by, action, target, e));
+}
+
 static enum status refuse_dead(struct err *e)
 {
     return err_set(e, ST_IO, "the journal failed before; the process must restart");

@@ -5,6 +5,7 @@
 /* What other files of this room need of an open journal. Nobody outside src/journal includes it.
  * Threads: the writer's. */
 
+#include "journal/action_note.h"
 #include "journal/db.h"
 #include "journal/journal.h"
 
@@ -14,5 +15,8 @@ sqlite3 *journal_writer(struct journal *j);
 enum status journal_judge(struct journal *j, enum status st);
 /* Now, by the journal's clock. */
 struct wall journal_now(const struct journal *j);
+/* Writes who did what to what, now, and judges the result (action_note.h). */
+MUST_CHECK enum status journal_note(struct journal *j, const struct action_by *by,
+                                    const char *action, const char *target, struct err *e);
 
 #endif

@@ -11,7 +11,7 @@
 /*
  * The column `selection` is a JSON object of what was asked for (events, topic, rate, first) and of
  * what became of it beyond the table's other columns (failed, gone, failure, waits). It is made and
- * read by SQLite's own JSON functions, here alone.
+ * read by SQLite's own JSON functions, here and in replays_gone.c.
  */
 #define REPLAY_COLUMNS                                                                        \
     "id, state, json_extract(selection, '$.events'), json_extract(selection, '$.topic'), "    \
@@ -65,8 +65,7 @@ static enum status note(struct journal *j, const struct action_by *by, const cha
 {
     char target[32];
     snprintf(target, sizeof target, "replay:%" PRId64, id);
-    return journal_judge(
-        j, action_note_write(journal_writer(j), journal_now(j), by, action, target, e));
+    return journal_note(j, by, action, target, e);
 }
 
 enum status replays_create(struct journal *j, const struct replays_order *order,
