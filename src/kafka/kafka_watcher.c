@@ -275,19 +275,25 @@ static void on_known_topic(void *arg, const char *name, struct kafka_answer *a)
     lock_give(w->lock);
 }
 
+/* What an answer that was asked for without the lock says of the brokers; takes the lock. */
+static void hear(struct kafka_watcher *w, const struct kafka_answer *a)
+{
+    lock_take(w->lock);
+    if (!w->client || w->is_stopping)
+        return;
+    if (a->kind == KAFKA_ANSWER_UNREACHABLE)
+        note_down(w, a->reason);
+    else
+        note_up(w, a->cluster_id);
+}
+
 /* Notices soon that a topic has lost a leader, before a record goes there. */
 static void probe_all(struct kafka_watcher *w)
 {
     rd_kafka_t *rk = w->client;
     lock_give(w->lock);
     struct kafka_answer a = kafka_admin_ask_known(rk, KAFKA_WATCHER_ASK_MS, on_known_topic, w);
-    lock_take(w->lock);
-    if (!w->client || w->is_stopping)
-        return;
-    if (a.kind == KAFKA_ANSWER_UNREACHABLE)
-        note_down(w, a.reason);
-    else
-        note_up(w, a.cluster_id);
+    hear(w, &a);
 }
 
 /* Asks something in order to see whether a broker answers; a topic that is in use is best. */
@@ -311,13 +317,7 @@ static void probe(struct kafka_watcher *w)
     rd_kafka_t *rk = w->client;
     lock_give(w->lock);
     struct kafka_answer a = kafka_admin_ping(rk, KAFKA_WATCHER_ASK_MS);
-    lock_take(w->lock);
-    if (!w->client || w->is_stopping)
-        return;
-    if (a.kind == KAFKA_ANSWER_UNREACHABLE)
-        note_down(w, a.reason);
-    else
-        note_up(w, a.cluster_id);
+    hear(w, &a);
 }
 
 /* ------------------------------------------------------------------------- the client's life */

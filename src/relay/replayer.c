@@ -23,6 +23,7 @@
 /* How long records may be in the air after a pause or a cancel before the publisher is told to give
  * them back. */
 #define HOLD_GRACE_MS 500
+
 struct replayer {
     struct replayer_opts opts;
     struct replay_air *air;
