@@ -164,11 +164,23 @@ static enum status set(rd_kafka_conf_t *conf, const char *name, const char *valu
     return ST_OK;
 }
 
+/*
+ * In transactions, several requests at a time: a transaction is a request for each partition, and
+ * its time is theirs. A batch that was refused and yet taken for stored shows by its missing
+ * offset, and then the transaction is not committed (kafka_txn_publisher.h).
+ */
+static const struct kafka_property at_a_time = {"max.in.flight", "5"};
+
 static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_conf_opts *opts, struct err *e)
 {
     enum status st;
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
         st = set(conf, defaults[i].name, defaults[i].value, e);
+        if (st)
+            return st;
+    }
+    if (opts->transactional_id) {
+        st = set(conf, at_a_time.name, at_a_time.value, e);
         if (st)
             return st;
     }

@@ -17,6 +17,12 @@
 /* The longest wait inside one call, and so the delay of a stop. */
 #define SLICE_MS 1000
 
+/* A broker answers a commit before its markers are in all partitions, and refuses to add partitions
+ * to the next transaction until they are (CONCURRENT_TRANSACTIONS); librdkafka then asks again only
+ * 20 ms later (rdkafka_txnmgr.c, rd_kafka_txn_handle_AddPartitionsToTxn). Waiting this long first
+ * costs less. */
+#define SETTLE_MS 5
+
 enum work {
     WORK_NONE,
     WORK_RECOVER,
@@ -38,8 +44,9 @@ struct kafka_transactions {
     bool is_done;      /* under the lock: not taken yet */
 
     rd_kafka_t *client;
-    bool was_fenced; /* the client before */
-    bool left_open;  /* the client's transaction is to be aborted at the end */
+    bool was_fenced;         /* the client before */
+    const bool *is_doubtful; /* the publisher's, which writes it in callbacks on this thread */
+    bool left_open;          /* the client's transaction is to be aborted at the end */
     struct kafka_transactions_outcome outcome;
     char why[384];
     struct kafka_checkpoint found;
@@ -156,14 +163,38 @@ static void recover(struct kafka_transactions *t)
              LOG_I("positions", (int64_t)t->found.count));
 }
 
+/* Waits for the reports of all records, as committing would, but leaves what fails to it. */
+static void await_reports(struct kafka_transactions *t)
+{
+    struct mono until = mono_add_ms(clock_mono(clock_system()), 2 * t->opts.timeout_ms);
+    while (rd_kafka_flush(t->client, SLICE_MS) == RD_KAFKA_RESP_ERR__TIMED_OUT && !t->is_stopping)
+        if (mono_diff_ns(clock_mono(clock_system()), until) >= 0)
+            break;
+}
+
+/* Lets the broker end what it has committed; a stop cuts it short. */
+static void let_settle(struct kafka_transactions *t)
+{
+    struct pollfd pfd = {.fd = t->todo.fd, .events = POLLIN};
+    poll(&pfd, 1, SETTLE_MS);
+}
+
 static void commit(struct kafka_transactions *t)
 {
     FAILPOINT("transaction.committing");
+    await_reports(t);
+    if (*t->is_doubtful) {
+        fail(t, KAFKA_TRANSACTIONS_FAILED, "commit_transaction",
+             "not called: librdkafka takes records for stored that no broker confirmed");
+        return;
+    }
     if (!call(t, rd_kafka_commit_transaction, "commit_transaction"))
         return;
     FAILPOINT("transaction.committed");
     if (!call(t, begin, "begin_transaction"))
         t->outcome.end = KAFKA_TRANSACTIONS_SPENT;
+    else
+        let_settle(t);
 }
 
 static void abort_open(struct kafka_transactions *t)
@@ -247,8 +278,10 @@ void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client
     start(t, client, WORK_RECOVER);
 }
 
-void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client)
+void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client,
+                               const bool *is_doubtful)
 {
+    t->is_doubtful = is_doubtful;
     start(t, client, WORK_COMMIT);
 }
 

@@ -55,8 +55,13 @@ void kafka_transactions_destroy(struct kafka_transactions *t, rd_kafka_t *open);
  * (github.com/confluentinc/librdkafka/issues/3928).
  */
 void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client, bool was_fenced);
-/* Commits the client's open transaction and begins the next. */
-void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client);
+/*
+ * Commits the client's open transaction and begins the next. *is_doubtful is read when all records
+ * have their reports: when it is set, nothing is committed, and the work ends as FAILED with the
+ * code 0. It must live until the work is taken.
+ */
+void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client,
+                               const bool *is_doubtful);
 /*
  * Aborts the client's open transaction and begins the next. FAILED: it did not end within
  * KAFKA_TRANSACTIONS_ABORT_MS; the client can be ended all the same. (A client must not be ended in

@@ -58,6 +58,7 @@ struct kafka_txn_publisher {
     struct kafka_batch *batch;
     size_t records_max;
     bool is_failed;               /* a record came back with an error, or was not taken */
+    bool is_doubtful;             /* a record came back as stored without its place (the header) */
     bool is_abandoned;            /* by the relay itself */
     bool is_unknown;              /* it may have been committed: the next recovery tells */
     struct kafka_checkpoint own;  /* what it carries */
@@ -103,8 +104,8 @@ static void enter(struct kafka_txn_publisher *tp, enum phase phase)
 static void on_message(void *arg, const rd_kafka_message_t *msg)
 {
     struct kafka_txn_publisher *tp = arg;
-    if (msg->err)
-        tp->is_failed = true;
+    tp->is_failed |= msg->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    tp->is_doubtful |= !msg->err && msg->offset < 0;
     if ((uintptr_t)msg->_private != KAFKA_TRANSACTIONS_NO_SLOT)
         kafka_batch_note(tp->batch, (uint32_t)(uintptr_t)msg->_private, msg->err);
     else if (kafka_verdict_of(msg->err) != KAFKA_VERDICT_AGAIN)
@@ -167,7 +168,7 @@ static void retire(struct kafka_txn_publisher *tp, rd_kafka_resp_err_t code, con
              LOG_I("records_again", kafka_batch_count(tp->batch)), LOG_I("delay_ms", delay_ms(tp)));
     kafka_client_watch(tp->client, -1);
     tp->client = NULL;
-    tp->is_failed = tp->is_abandoned = false;
+    tp->is_failed = tp->is_doubtful = tp->is_abandoned = false;
     enter(tp, PHASE_WAITING);
     kafka_watcher_retire(tp->watcher, delay_ms(tp));
     /* Without a commit nobody can make it visible any more: the next producer aborts it. */
@@ -226,7 +227,7 @@ static void end_recovery(struct kafka_txn_publisher *tp)
         tp->number = found->number;
     tp->last.generation = found->generation;
     snprintf(tp->last.journal, sizeof tp->last.journal, "%s", found->journal);
-    tp->is_failed = tp->was_fenced = false;
+    tp->is_failed = tp->is_doubtful = tp->was_fenced = false;
     enter(tp, PHASE_IDLE);
 }
 
@@ -277,7 +278,7 @@ static void end_abort(struct kafka_txn_publisher *tp)
     tp->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     snprintf(tp->why, sizeof tp->why, "the transaction was called back");
     report_aborted(tp);
-    tp->is_failed = tp->is_abandoned = false;
+    tp->is_failed = tp->is_doubtful = tp->is_abandoned = false;
     enter(tp, PHASE_IDLE);
 }
 
@@ -396,7 +397,7 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
     tp->number++;
     tp->is_unknown = true;
     tp->is_checkpoint_refused = false;
-    kafka_transactions_commit(tp->transactions, tp->client);
+    kafka_transactions_commit(tp->transactions, tp->client, &tp->is_doubtful);
     enter(tp, PHASE_ENDING);
     return ST_OK;
 }

@@ -34,8 +34,12 @@
  * has its leader. When Kafka refuses a partition without
  * naming a record, all topics of the transaction are suspected, and the probes tell which it was.
  *
- * max.in.flight stays 1 (kafka_conf.c): a batch that is taken for stored though it was refused
- * would be a gap in a committed transaction.
+ * With several requests in flight librdkafka 2.0.2 takes a batch that a broker refused for stored
+ * when a later one of its partition succeeds (kafka_conf.c): a gap in a committed transaction. Such
+ * a record has no offset in its report (rdkafka_broker.c, rd_kafka_dr_implicit_ack), and neither
+ * has the first of a batch that a broker calls a duplicate; what a broker confirmed has one. So all
+ * reports are waited for before the commit, and a transaction in which one says "stored" without
+ * saying where is given up. That its records may be there is no harm: they are never committed.
  *
  * Delivery time is bounded below the transaction timeout, which a broker enforces: a record that
  * runs out of time fails its transaction and is sent again in another.

@@ -42,16 +42,23 @@ class SlowProxy:
                 client.close()
                 continue
             server.settimeout(None)
-            self.start(self.copy, client, server)
-            self.start(self.copy, server, client)
+            self.connect(client, server)
+
+    def connect(self, client, server):
+        self.start(self.carry, self.copy, client, server)
+        self.start(self.carry, self.copy, server, client)
 
     def copy(self, source, sink):
+        while chunk := source.recv(CHUNK_BYTES):
+            self.pace(len(chunk))
+            sink.sendall(chunk)
+            self.passed += len(chunk)
+
+    @staticmethod
+    def carry(work, source, sink):
         """Until one side ends; then the other one gets its end of file, too."""
         try:
-            while chunk := source.recv(CHUNK_BYTES):
-                self.pace(len(chunk))
-                sink.sendall(chunk)
-                self.passed += len(chunk)
+            work(source, sink)
         except OSError:
             pass
         for end in (source, sink):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One real broker in trouble under load, in both modes of delivery: nothing answered is lost, and intake never notices.
 
-Killed by SIGKILL and restarted, frozen by SIGSTOP, shut down cleanly, behind a slow line (slow_proxy.py); another
+Killed by SIGKILL and restarted, frozen by SIGSTOP, shut down cleanly, behind a slow line (slow_proxy.py); one
+that refuses a batch and takes the next (refusing_proxy.py); another
 cluster behind its address (publishing stops with an alarm, intake goes on, and nothing gets there); a topic
 that is missing, that of the checkpoints too; a backup of the journal that was put back while Kafka was away. The verdict is that of proofs.py, whose control is shown over what was really read.
 
@@ -15,6 +16,7 @@ import unittest
 import broker
 import harness
 import proofs
+from refusing_proxy import RefusingProxy
 from slow_proxy import SlowProxy
 
 # A listener for those that come through the proxy: its advertised address is the proxy's.
@@ -87,6 +89,21 @@ class Brokers(proofs.Proof):
         proxy.be_fast()
         run.finish()
         self.assertGreater(proxy.passed, sum(len(record.value) for record in run.records))
+
+
+    def test_a_broker_that_refuses_a_batch_and_takes_the_next(self):
+        """librdkafka then says that both are stored (kafka_conf.c); each record is a batch here, so many are under way."""
+        run = proofs.Run(self, kafka(), f"127.0.0.1:{PROXY_PORT}", {"kafka": {"batch.num.messages": "1"}})
+        run.start()
+        run.start_load()
+        run.wait_backlog(proofs.RATE)
+        proxy = RefusingProxy(PROXY_PORT, kafka().extra_port(), run.prefix)
+        self.addCleanup(proxy.end)
+        run.wait_flow(proofs.RATE)
+        self.assertTrue(proxy.refused)
+        run.finish()
+        if run.exactly_once:  # at least once, one batch at a time goes wrong without harm
+            self.assertIn("event=kafka.transaction_failed", run.relay.log_text())
 
 
 class AtLeastOnce(Brokers, unittest.TestCase):

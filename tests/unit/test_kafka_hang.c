@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal: a transactional call of librdkafka that does not come back ends the process with a line in
- * the log, and one that only takes long does not.
+ * the log, and one that only takes long does not; and no commit is called for when a report has
+ * left a doubt.
  *
  * The calls here stand in for librdkafka's: the program's own functions come before those of a
  * shared library. No client is made. What ends a process runs in a child.
@@ -52,6 +53,17 @@ rd_kafka_error_t *rd_kafka_begin_transaction(rd_kafka_t *rk)
     return wait_for(begin_pipe);
 }
 
+/* The last report comes while the others are waited for. */
+static bool is_doubtful, leaves_doubt;
+
+rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *rk, int timeout_ms)
+{
+    (void)rk;
+    (void)timeout_ms;
+    is_doubtful = leaves_doubt;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static void let_go(const int pipe_fds[2])
 {
     assert_int_equal(write(pipe_fds[1], "x", 1), 1);
@@ -72,7 +84,7 @@ static void make(struct bench *b, int hang_ms)
     assert_int_equal(wakeup_init(&b->wake, &e), ST_OK);
     assert_int_equal(kafka_transactions_create(&b->t, &opts, &e), ST_OK);
     /* Only the functions above see the client. */
-    kafka_transactions_commit(b->t, (rd_kafka_t *)b);
+    kafka_transactions_commit(b->t, (rd_kafka_t *)b, &is_doubtful);
 }
 
 /* Looks as the publisher does until the work is done. False: not within the deadline. */
@@ -198,6 +210,21 @@ static void a_bound_that_is_not_given_is_far_above_the_timeouts(void **state)
     finish(&b);
 }
 
+static void nothing_is_committed_when_a_report_leaves_a_doubt(void **state)
+{
+    struct kafka_transactions_outcome outcome;
+    struct bench b;
+    (void)state;
+    leaves_doubt = true;
+    make(&b, 0);
+    assert_true(look(&b, DEADLINE_MS, &outcome)); /* nobody lets a commit go */
+    leaves_doubt = is_doubtful = false;
+    assert_int_equal(outcome.end, KAFKA_TRANSACTIONS_FAILED);
+    assert_int_equal(outcome.code, RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_non_null(strstr(outcome.why, "no broker confirmed"));
+    finish(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +232,7 @@ int main(void)
         cmocka_unit_test(beginning_the_next_one_counts_too),
         cmocka_unit_test(a_call_that_takes_long_is_waited_for),
         cmocka_unit_test(a_bound_that_is_not_given_is_far_above_the_timeouts),
+        cmocka_unit_test(nothing_is_committed_when_a_report_leaves_a_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
