@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,19 @@ static void forbid_core_dumps(void)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
+}
+
+/*
+ * Larger blocks, above all a batch on its way to Kafka, go back to the system when they are freed.
+ * Left alone, glibc raises this bound to the largest block that was ever freed, and holes of that
+ * size stay resident (mallopt(3), M_MMAP_THRESHOLD). 262144 saves 15 of 95 MiB in a long drain
+ * (bench/results).
+ */
+#define MMAP_FROM_BYTES (256 * 1024)
+
+static void keep_heap_small(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
 }
 
 /* Besides one for each connection: listeners, epoll, the journal's files, librdkafka's connections.
@@ -99,6 +113,7 @@ enum cli_exit cli_serve(const struct cli_args *args)
     if (!conf || signals < 0)
         return CLI_FAILED;
     forbid_core_dumps();
+    keep_heap_small();
     log_set_level(conf->log.level);
     raise_descriptor_limit(conf->http.connections_max);
     if (daemon_start(&d, conf, args->demo, &e) != ST_OK) {
