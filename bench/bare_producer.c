@@ -10,8 +10,9 @@
  *                 [--transaction-rows N] [--rate R --sent-log FILE]
  *
  * --transaction-rows N: transactions of N records; needs --set transactional.id=....
- * --rate R: record i is due at start + i / R; --sent-log gets "<ce_id> <unix microseconds>" of its
- * sending. With --transaction-rows 1 each is a transaction of its own.
+ * --rate R: record i is due at start + i / R; --sent-log gets "<ce_id> <unix microseconds>" of when
+ * it was due. A transaction then ends, too, when no record is due: those that come while it is
+ * committed are the next. With --transaction-rows 1 each is a transaction of its own.
  *
  * Prints JSON: records, seconds, records_per_s, cpu_us_per_record (of this process, while the clock
  * ran), commit_p50_us (transactions).
@@ -177,16 +178,16 @@ static bool begin(struct run *r, struct fail *f)
     return err == NULL || fail_set(f, "begin_transaction: %s", rd_kafka_error_string(err));
 }
 
-static void log_sending(struct run *r, const rd_kafka_headers_t *headers)
+static void log_due(struct run *r, const rd_kafka_headers_t *headers, int64_t due_us)
 {
     const void *id;
     size_t size;
     if (r->log != NULL &&
         rd_kafka_header_get_last(headers, "ce_id", &id, &size) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        fprintf(r->log, "%.*s %" PRId64 "\n", (int)size, (const char *)id, instant_wall().us);
+        fprintf(r->log, "%.*s %" PRId64 "\n", (int)size, (const char *)id, due_us);
 }
 
-static bool send_record(struct run *r, const struct record *record, struct fail *f)
+static bool send_record(struct run *r, const struct record *record, int64_t due_us, struct fail *f)
 {
     const rd_kafka_message_t *m = record->message;
     rd_kafka_headers_t *headers;
@@ -194,7 +195,7 @@ static bool send_record(struct run *r, const struct record *record, struct fail 
     if (r->o.transaction_rows && r->open == 0 && !begin(r, f))
         return false;
     rd_kafka_message_headers(m, &headers);
-    log_sending(r, headers);
+    log_due(r, headers, due_us);
     do {
         rd_kafka_headers_t *copy = rd_kafka_headers_copy(headers);
         err = rd_kafka_producev(r->client, RD_KAFKA_VTYPE_TOPIC, record->topic,
@@ -212,15 +213,21 @@ static bool send_record(struct run *r, const struct record *record, struct fail 
     return ++r->open < r->o.transaction_rows || commit(r, f);
 }
 
-static void wait_until_due(struct run *r, struct mono start, size_t i)
+/* When record i is due, after the start. */
+static int64_t due_ns(const struct run *r, size_t i)
 {
-    if (r->o.rate <= 0)
-        return;
-    struct mono due = instant_add_ns(start, (int64_t)((double)i * 1e9 / r->o.rate));
+    return r->o.rate > 0 ? (int64_t)((double)i * 1e9 / r->o.rate) : 0;
+}
+
+static bool wait_until_due(struct run *r, struct mono due, struct fail *f)
+{
+    if (r->open > 0 && !instant_reached(instant_mono(), due) && !commit(r, f))
+        return false;
     while (!instant_reached(instant_mono(), due)) {
         int64_t left_ms = instant_us(instant_mono(), due) / 1000;
         rd_kafka_poll(r->client, left_ms > 0 ? 1 : 0);
     }
+    return true;
 }
 
 static double cpu_us(void)
@@ -235,9 +242,11 @@ static bool produce_all(struct run *r, struct fail *f)
 {
     double cpu = cpu_us();
     struct mono start = instant_mono();
+    int64_t start_us = instant_wall().us;
     for (size_t i = 0; i < r->count; i++) {
-        wait_until_due(r, start, i);
-        if (!send_record(r, &r->records[i], f))
+        int64_t ns = due_ns(r, i);
+        if (!wait_until_due(r, instant_add_ns(start, ns), f) ||
+            !send_record(r, &r->records[i], start_us + ns / 1000, f))
             return false;
     }
     if (r->open > 0 && !commit(r, f))
