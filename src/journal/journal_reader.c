@@ -11,6 +11,7 @@
 enum statement {
     STMT_LANES,
     STMT_LANE_ROWS,
+    STMT_SPAN,
     STMT_EVENT,
     STMT_CHECKSUM,
     STMT_PAUSES,
@@ -27,6 +28,7 @@ static const char *const statements[] = {
         "JOIN sources ON sources.id = lanes.source WHERE lanes.id > ?1 ORDER BY lanes.id",
     [STMT_LANE_ROWS] = "SELECT " ROW_COLUMNS " FROM events "
                        "WHERE lane = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    [STMT_SPAN] = "SELECT " ROW_COLUMNS " FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [STMT_PAUSES] = "SELECT scope, since_us, who, why FROM pauses ORDER BY scope",
     [STMT_PARKED] =
         "SELECT parked.seq, parked.lane, events.source, parked_us, flags, topic, type, reason, "
@@ -133,31 +135,63 @@ void journal_reader_end(struct journal_reader *r)
         log_error("journal.read_not_ended", LOG_S("reason", e.text));
 }
 
+/* Where the rows of a bound statement go. */
+struct showing {
+    bool (*on_row)(void *arg, const struct journal_row *);
+    void *arg;
+    size_t max_bytes;
+    size_t count;
+    bool is_through; /* the statement had no further row */
+};
+
+static enum status show_rows(struct journal_reader *r, sqlite3_stmt *s, struct showing *to,
+                             struct err *e)
+{
+    enum status st = ST_OK;
+    bool more = true;
+    size_t bytes = 0;
+    int rc = SQLITE_ROW;
+    while (more && bytes < to->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct row row;
+        bool intact = row_read(s, &row);
+        const struct journal_row show = shown(&row, intact);
+        bytes += row.ev.body.len;
+        to->count++;
+        more = to->on_row(to->arg, &show);
+    }
+    to->is_through = rc == SQLITE_DONE;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        st = db_error(r->db, e, "reading events");
+    sqlite3_reset(s);
+    return st;
+}
+
 enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
                               bool (*on_row)(void *arg, const struct journal_row *), void *arg,
                               size_t *count, struct err *e)
 {
     sqlite3_stmt *s = r->stmt[STMT_LANE_ROWS];
-    enum status st = ST_OK;
-    bool more = true;
-    size_t bytes = 0;
-    int rc = SQLITE_DONE;
+    struct showing to = {.on_row = on_row, .arg = arg, .max_bytes = want->max_bytes};
     thread_owner_check(&r->owner);
-    *count = 0;
     sqlite3_bind_int64(s, 1, want->lane);
     sqlite3_bind_int64(s, 2, want->after);
     sqlite3_bind_int64(s, 3, (int64_t)want->max_rows);
-    while (more && bytes < want->max_bytes && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct row row;
-        bool intact = row_read(s, &row);
-        const struct journal_row show = shown(&row, intact);
-        bytes += row.ev.body.len;
-        ++*count;
-        more = on_row(arg, &show);
-    }
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        st = db_error(r->db, e, "reading a lane");
-    sqlite3_reset(s);
+    enum status st = show_rows(r, s, &to, e);
+    *count = to.count;
+    return st;
+}
+
+enum status journal_read_span(struct journal_reader *r, const struct journal_span *want,
+                              bool (*on_row)(void *arg, const struct journal_row *), void *arg,
+                              bool *is_end, struct err *e)
+{
+    sqlite3_stmt *s = r->stmt[STMT_SPAN];
+    struct showing to = {.on_row = on_row, .arg = arg, .max_bytes = want->max_bytes};
+    thread_owner_check(&r->owner);
+    sqlite3_bind_int64(s, 1, want->after);
+    sqlite3_bind_int64(s, 2, (int64_t)want->max_rows);
+    enum status st = show_rows(r, s, &to, e);
+    *is_end = to.is_through && to.count < want->max_rows;
     return st;
 }
 

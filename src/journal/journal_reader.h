@@ -72,6 +72,18 @@ struct journal_slice {
 MUST_CHECK enum status journal_read_lane(struct journal_reader *r, const struct journal_slice *want,
                                          bool (*on_row)(void *arg, const struct journal_row *),
                                          void *arg, size_t *count, struct err *e);
+/*
+ * The same for the rows of all lanes, and of none, together. Whose a damaged row is only
+ * journal_read_lane() knows. *is_end: no row stands behind those that were shown.
+ */
+struct journal_span {
+    int64_t after;
+    size_t max_rows;
+    size_t max_bytes;
+};
+MUST_CHECK enum status journal_read_span(struct journal_reader *r, const struct journal_span *want,
+                                         bool (*on_row)(void *arg, const struct journal_row *),
+                                         void *arg, bool *is_end, struct err *e);
 /* A copy of one event by its seq, freed with journal_row_free(). ST_NOT_FOUND. */
 MUST_CHECK enum status journal_read_event(struct journal_reader *r, int64_t seq,
                                           struct journal_row **row, struct err *e);

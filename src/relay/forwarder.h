@@ -51,7 +51,7 @@ struct forwarder_opts {
     struct committer *committer;
     const struct clock *clock;
     size_t lane_in_flight; /* records of one lane between journal and Kafka */
-    size_t read_rows_max;  /* rows in one read: bounds the read transaction and the memory */
+    size_t read_rows_max;  /* of one lane in one read: bounds the read transaction and the memory */
     size_t read_bytes_max;
     size_t transaction_records_max; /* exactly-once; 0: FORWARDER_TRANSACTION_RECORDS */
     bool bind_cluster;              /* false for the demo broker, whose id is new at each start */

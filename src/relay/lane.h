@@ -33,6 +33,7 @@ struct lane {
     int64_t mark_asked;    /* under way */
     int64_t repeat_until;  /* rows up to it may have been sent by the process before */
     bool may_have_rows;    /* a read might find more */
+    bool is_at_front;      /* read together with others (reading.h) */
     char reason[SETTLE_REASON_MAX];      /* why it waits; empty when it does not */
     char park_reason[SETTLE_REASON_MAX]; /* why its last entry to park is one */
     struct metric *published;

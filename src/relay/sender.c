@@ -5,27 +5,20 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "relay/reading.h"
 #include "relay/record.h"
 
 /* How long records of a paused lane may be in the air before the publisher is told to give them
  * back: a broker that returns must not get what was paused meanwhile. */
 #define PAUSE_GRACE_MS 500
 
-/* A lane that lags behind the others reads so many times their rows in a turn: lanes that are at
- * the same place share pages in the reader's cache, and none is held back for it. */
-#define CATCH_UP 8
-
-#define NOBODY SIZE_MAX
-
 struct sender {
     struct sender_opts opts;
     struct publisher *publisher;
     struct lane *lanes[JOURNAL_LANES_MAX];
     size_t lane_count;
-    size_t first;   /* with whom the next turn begins */
-    size_t refused; /* the first of this turn that the publisher told to wait; NOBODY */
+    struct reading *reading;
     size_t in_air;
-    int64_t front;        /* of this turn: the place of the furthest lane */
     struct record record; /* scratch */
     bool dead;
     struct err death;
@@ -46,42 +39,6 @@ bool sender_is_dead(const struct sender *s, struct err *e)
     if (s->dead && e)
         *e = s->death;
     return s->dead;
-}
-
-/* ---- life ---- */
-
-static void create_metrics(struct sender *s, struct metrics *m)
-{
-    if (!m)
-        return;
-    s->published = metric_family(m, METRIC_COUNTER, "relay_published_total", "source,topic",
-                                 "Events that Kafka confirmed");
-    s->parked = metric_family(m, METRIC_COUNTER, "relay_parked_total", "source,topic",
-                              "Events that Kafka will never take, parked for a person");
-    s->labelled = metric_family(m, METRIC_COUNTER, "relay_possible_duplicates_total",
-                                "source,topic", "Records sent with relay-possible-duplicate");
-    s->retried = metric_family(m, METRIC_COUNTER, "relay_publish_retries_total", "source,topic",
-                               "Records that came back undelivered and go again");
-}
-
-struct sender *sender_create(const struct sender_opts *opts)
-{
-    struct sender *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->opts = *opts;
-    s->publisher = opts->forwarder->publisher;
-    create_metrics(s, opts->forwarder->metrics);
-    return s;
-}
-
-void sender_destroy(struct sender *s)
-{
-    if (!s)
-        return;
-    for (size_t i = 0; i < s->lane_count; i++)
-        lane_destroy(s->lanes[i]);
-    free(s);
 }
 
 /* ---- lanes ---- */
@@ -348,9 +305,10 @@ static void step(struct sender *s, struct lane *lane, enum lane_entry_state stat
     s->in_air += state == LANE_SENT;
 }
 
-/* Hands one row to the publisher. False: stop here; the row is read again later. */
-static bool send_row(struct sender *s, size_t place, const struct journal_row *row)
+/* Hands one row of a lane to the publisher (reading_opts.take). */
+static enum reading_answer send_row(void *arg, size_t place, const struct journal_row *row)
 {
+    struct sender *s = arg;
     struct lane *lane = s->lanes[place];
     const struct record_origin origin = {s->opts.journal_id, lane->info.org, lane->info.source_name,
                                          lane->info.topic};
@@ -358,14 +316,14 @@ static bool send_row(struct sender *s, size_t place, const struct journal_row *r
     uint64_t serial;
     bool repeat;
     if (!is_due(s, lane, row->seq))
-        return false;
+        return READING_WAITS;
     if (!lane_ring_offer(lane->ring, row->seq, &serial))
-        return true;
+        return READING_PASSED;
     repeat = row->seq <= lane->repeat_until || lane_ring_is_repeat(lane->ring);
     if (!row->intact) {
         lane_set_reason(lane->park_reason, "checksum mismatch: the row is damaged");
         step(s, lane, LANE_TO_PARK);
-        return true;
+        return READING_PASSED;
     }
     record_build(&s->record, row, &origin, sender_tag(place, serial));
     if (repeat)
@@ -377,23 +335,22 @@ static bool send_row(struct sender *s, size_t place, const struct journal_row *r
         if (repeat)
             count_one(lane->labelled);
         step(s, lane, LANE_SENT);
-        return true;
+        return READING_SENT;
     case ST_TOO_BIG:
     case ST_BAD_INPUT:
         lane_set_reason(lane->park_reason, e.text);
         step(s, lane, LANE_TO_PARK);
-        return true;
+        return READING_PASSED;
     default:
         /* Full or not now: a report or a wake-up of the publisher brings the next turn. */
-        if (s->refused == NOBODY)
-            s->refused = place;
-        return false;
+        return READING_REFUSED;
     }
 }
 
-/* How many rows of the lane may be read now; 0: none. */
-static size_t rows_wanted(struct sender *s, struct lane *lane)
+/* How many rows of the lane may be read now (reading_opts.wanted). */
+static size_t rows_wanted(void *arg, struct lane *lane)
 {
+    struct sender *s = arg;
     bool resend = lane_ring_has_resend(lane->ring);
     size_t want = resend ? lane_ring_count(lane->ring) : lane_ring_room(lane->ring);
     if (!(lane->may_have_rows || resend) || !want || !is_open(s, lane) ||
@@ -402,100 +359,18 @@ static size_t rows_wanted(struct sender *s, struct lane *lane)
     return want;
 }
 
-/* A read found the end of the lane. */
-static void caught_up(struct lane *lane)
-{
-    lane->may_have_rows = false;
-    /* Everything that was there at the start is through. */
-    if (lane_ring_count(lane->ring) == 0)
-        lane->repeat_until = 0;
-}
-
-/* One lane's part of a turn. */
-struct slice_run {
-    struct sender *s;
-    size_t place;
-    size_t rows;
-    bool all_sent;
-};
-
-static bool on_row(void *arg, const struct journal_row *row)
-{
-    struct slice_run *run = arg;
-    const struct sender *s = run->s;
-    if (run->rows >= s->opts.forwarder->read_rows_max && row->seq > s->front)
-        return false;
-    run->rows++;
-    run->all_sent = send_row(run->s, run->place, row);
-    return run->all_sent;
-}
-
-/* Reads and sends one slice of a lane. True when there is more that could go at once. */
-static bool send_slice(struct sender *s, size_t place, size_t room)
-{
-    struct lane *lane = s->lanes[place];
-    bool resend = lane_ring_has_resend(lane->ring);
-    size_t want = rows_wanted(s, lane), max = s->opts.forwarder->read_rows_max, count;
-    struct slice_run run = {.s = s, .place = place, .all_sent = true};
-    struct err e = {0};
-    if (!want)
-        return false;
-    struct journal_slice slice = {.lane = lane->info.id,
-                                  .after = lane_ring_read_after(lane->ring, lane->cursor),
-                                  .max_bytes = s->opts.forwarder->read_bytes_max};
-    if (slice.after < s->front)
-        max *= CATCH_UP;
-    max = max < room ? max : room;
-    slice.max_rows = want < max ? want : max;
-    if (journal_read_lane(s->opts.forwarder->reader, &slice, on_row, &run, &count, &e) != ST_OK) {
-        die(s, &e);
-        return false;
-    }
-    if (!resend && count == 0)
-        caught_up(lane);
-    advance(s, lane);
-    return run.all_sent && count > 0;
-}
-
-/* How far the lane that is furthest has been read. */
-static int64_t find_front(const struct sender *s)
-{
-    int64_t front = 0;
-    for (size_t i = 0; i < s->lane_count; i++) {
-        const struct lane *lane = s->lanes[i];
-        int64_t at = lane_ring_read_after(lane->ring, lane->cursor);
-        if (lane->may_have_rows && lane->state == LANE_OPEN && at > front)
-            front = at;
-    }
-    return front;
-}
-
-/*
- * The next turn begins with the first lane that had to wait. So one whose topic must be alone in a
- * transaction (publisher.h) comes to its own, and none starves behind a bound.
- */
 size_t sender_send(struct sender *s, size_t room, bool *again)
 {
-    size_t before = s->in_air, first = s->first, place = first;
+    struct reading_turn turn = {.lane_count = s->lane_count, .room = room};
     struct err e = {0};
-    s->refused = NOBODY;
     if (!room)
         return 0;
-    if (journal_reader_begin(s->opts.forwarder->reader, &e) != ST_OK) {
+    if (reading_take_turn(s->reading, &turn, &e) != ST_OK)
         die(s, &e);
-        return 0;
-    }
-    s->front = find_front(s);
-    for (size_t i = 0; i < s->lane_count && !s->dead; i++) {
-        size_t sent = s->in_air - before;
-        place = (first + i) % s->lane_count;
-        if (sent >= room)
-            break;
-        *again |= send_slice(s, place, room - sent);
-    }
-    journal_reader_end(s->opts.forwarder->reader);
-    s->first = s->refused != NOBODY ? s->refused : place;
-    return s->in_air - before;
+    /* What was read can be finished already: refused for good, or in Kafka. */
+    sender_advance(s);
+    *again |= turn.again;
+    return turn.sent;
 }
 
 size_t sender_in_air(const struct sender *s)
@@ -559,4 +434,58 @@ void sender_recall_paused(struct sender *s)
         lane->paused_at = now;
         return;
     }
+}
+
+/* ---- life ---- */
+
+static void create_metrics(struct sender *s, struct metrics *m)
+{
+    if (!m)
+        return;
+    s->published = metric_family(m, METRIC_COUNTER, "relay_published_total", "source,topic",
+                                 "Events that Kafka confirmed");
+    s->parked = metric_family(m, METRIC_COUNTER, "relay_parked_total", "source,topic",
+                              "Events that Kafka will never take, parked for a person");
+    s->labelled = metric_family(m, METRIC_COUNTER, "relay_possible_duplicates_total",
+                                "source,topic", "Records sent with relay-possible-duplicate");
+    s->retried = metric_family(m, METRIC_COUNTER, "relay_publish_retries_total", "source,topic",
+                               "Records that came back undelivered and go again");
+}
+
+static struct reading *create_reading(struct sender *s)
+{
+    const struct forwarder_opts *opts = s->opts.forwarder;
+    return reading_create(&(struct reading_opts){.reader = opts->reader,
+                                                 .lanes = s->lanes,
+                                                 .rows_max = opts->read_rows_max,
+                                                 .bytes_max = opts->read_bytes_max,
+                                                 .wanted = rows_wanted,
+                                                 .take = send_row,
+                                                 .arg = s});
+}
+
+struct sender *sender_create(const struct sender_opts *opts)
+{
+    struct sender *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->opts = *opts;
+    s->publisher = opts->forwarder->publisher;
+    s->reading = create_reading(s);
+    if (!s->reading) {
+        free(s);
+        return NULL;
+    }
+    create_metrics(s, opts->forwarder->metrics);
+    return s;
+}
+
+void sender_destroy(struct sender *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->lane_count; i++)
+        lane_destroy(s->lanes[i]);
+    reading_destroy(s->reading);
+    free(s);
 }

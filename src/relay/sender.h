@@ -3,8 +3,8 @@
 #define RELAY_RELAY_SENDER_H
 
 /*
- * The lanes at work: opens them, reads their rows, hands records to the publisher, hears the
- * reports, and moves the cursors. Internal to the forwarder's files; the door is forwarder.h.
+ * The lanes at work: opens them, hands their rows (reading.h) to the publisher as records, hears
+ * the reports, and moves the cursors. Internal to the forwarder's files; the door is forwarder.h.
  *
  * At least once, a record goes only below its lane's mark, so that what may be a repeat after a
  * crash is known and labelled. Exactly once, there are no marks: a checkpoint says how far Kafka
@@ -65,8 +65,8 @@ void sender_on_settled(struct sender *s, int64_t lane, int64_t cursor, int64_t m
 
 /* Moves the cursors over what is finished. */
 void sender_advance(struct sender *s);
-/* A small slice of each lane in turn, at most room records: a deep backlog in one must not keep the
- * others waiting. Returns how many records went; *again: more could go at once. */
+/* One turn of reading, at most room records. Returns how many went; *again: more could go at once.
+ */
 size_t sender_send(struct sender *s, size_t room, bool *again);
 /* Records of lanes without a report. */
 size_t sender_in_air(const struct sender *s);

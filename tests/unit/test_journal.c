@@ -112,6 +112,42 @@ static void reads_a_lane_in_order_and_in_slices(void **state)
     journal_reader_close(reader);
 }
 
+static void reads_a_span_of_all_lanes_and_tells_its_end(void **state)
+{
+    struct rig *r = *state;
+    struct journal_reader *reader;
+    struct seen seen = {0};
+    struct err e = {0};
+    bool is_end = false;
+    open_journal(r);
+    for (int i = 0; i < 5; i++)
+        store(r, i % 2 ? "gladly.contact" : i == 4 ? "" : "gladly.other", "", "{}");
+    reader = open_reader(r);
+    struct journal_span want = {.after = 1, .max_rows = 5, .max_bytes = 1000};
+    assert_int_equal(journal_read_span(reader, &want, see_row, &seen, &is_end, &e), ST_OK);
+    assert_true(is_end);
+    assert_int_equal(seen.count, 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(seen.seq[i], i + 2);
+    /* What a bound, or the caller, cuts off may have more behind it. */
+    want.max_rows = 4;
+    assert_int_equal(journal_read_span(reader, &want, see_row, &seen, &is_end, &e), ST_OK);
+    assert_false(is_end);
+    want = (struct journal_span){0, 8, 3};
+    seen = (struct seen){0};
+    assert_int_equal(journal_read_span(reader, &want, see_row, &seen, &is_end, &e), ST_OK);
+    assert_int_equal(seen.count, 2);
+    assert_false(is_end);
+    want = (struct journal_span){3, 8, 1000};
+    seen = (struct seen){.enough = 2};
+    assert_int_equal(journal_read_span(reader, &want, see_row, &seen, &is_end, &e), ST_OK);
+    assert_false(is_end);
+    want.after = 5;
+    assert_int_equal(journal_read_span(reader, &want, see_row, &seen, &is_end, &e), ST_OK);
+    assert_true(is_end);
+    journal_reader_close(reader);
+}
+
 static void reads_one_state_between_begin_and_end(void **state)
 {
     struct rig *r = *state;
@@ -346,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(gives_back_every_part_of_an_event),
         RIG_TEST(reads_a_lane_in_order_and_in_slices),
+        RIG_TEST(reads_a_span_of_all_lanes_and_tells_its_end),
         RIG_TEST(reads_one_state_between_begin_and_end),
         RIG_TEST(chains_the_rows_of_each_lane),
         RIG_TEST(moves_a_cursor_forward_only),
