@@ -38,8 +38,7 @@ static void forbid_core_dumps(void)
 /*
  * Larger blocks, above all a batch on its way to Kafka, go back to the system when they are freed.
  * Left alone, glibc raises this bound to the largest block that was ever freed, and holes of that
- * size stay resident (mallopt(3), M_MMAP_THRESHOLD). 262144 saves 15 of 95 MiB in a long drain
- * (bench/results).
+ * size stay resident (mallopt(3), M_MMAP_THRESHOLD): 5 of 103 MiB in a long drain (bench/results).
  */
 #define MMAP_FROM_BYTES (256 * 1024)
 
