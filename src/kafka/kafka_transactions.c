@@ -44,9 +44,9 @@ struct kafka_transactions {
     bool is_done;      /* under the lock: not taken yet */
 
     rd_kafka_t *client;
-    bool was_fenced;         /* the client before */
-    const bool *is_doubtful; /* the publisher's, which writes it in callbacks on this thread */
-    bool left_open;          /* the client's transaction is to be aborted at the end */
+    bool was_fenced;                                  /* the client before */
+    const struct kafka_transactions_reports *reports; /* the publisher's */
+    bool left_open; /* the client's transaction is to be aborted at the end */
     struct kafka_transactions_outcome outcome;
     char why[384];
     struct kafka_checkpoint found;
@@ -163,13 +163,19 @@ static void recover(struct kafka_transactions *t)
              LOG_I("positions", (int64_t)t->found.count));
 }
 
-/* Waits for the reports of all records, as committing would, but leaves what fails to it. */
-static void await_reports(struct kafka_transactions *t)
+/* Waits for the reports of all records. False: some are missing, and t->outcome says so. After a
+ * failure it waits no longer: librdkafka commits nothing then, and says why. */
+static bool await_reports(struct kafka_transactions *t)
 {
     struct mono until = mono_add_ms(clock_mono(clock_system()), 2 * t->opts.timeout_ms);
-    while (rd_kafka_flush(t->client, SLICE_MS) == RD_KAFKA_RESP_ERR__TIMED_OUT && !t->is_stopping)
-        if (mono_diff_ns(clock_mono(clock_system()), until) >= 0)
-            break;
+    while (rd_kafka_flush(t->client, SLICE_MS) == RD_KAFKA_RESP_ERR__TIMED_OUT &&
+           !t->reports->is_failed)
+        if (t->is_stopping || mono_diff_ns(clock_mono(clock_system()), until) >= 0) {
+            fail(t, KAFKA_TRANSACTIONS_FAILED, "commit_transaction",
+                 "not called: records are without a report");
+            return false;
+        }
+    return true;
 }
 
 /* Lets the broker end what it has committed; a stop cuts it short. */
@@ -182,8 +188,9 @@ static void let_settle(struct kafka_transactions *t)
 static void commit(struct kafka_transactions *t)
 {
     FAILPOINT("transaction.committing");
-    await_reports(t);
-    if (*t->is_doubtful) {
+    if (!await_reports(t))
+        return;
+    if (t->reports->is_doubtful) {
         fail(t, KAFKA_TRANSACTIONS_FAILED, "commit_transaction",
              "not called: librdkafka takes records for stored that no broker confirmed");
         return;
@@ -279,9 +286,9 @@ void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client
 }
 
 void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client,
-                               const bool *is_doubtful)
+                               const struct kafka_transactions_reports *reports)
 {
-    t->is_doubtful = is_doubtful;
+    t->reports = reports;
     start(t, client, WORK_COMMIT);
 }
 

@@ -55,13 +55,20 @@ void kafka_transactions_destroy(struct kafka_transactions *t, rd_kafka_t *open);
  * (github.com/confluentinc/librdkafka/issues/3928).
  */
 void kafka_transactions_recover(struct kafka_transactions *t, rd_kafka_t *client, bool was_fenced);
+/* What the reports of a transaction's records have said. The publisher's callbacks write it, on the
+ * thread of the blocking calls while that has the client. */
+struct kafka_transactions_reports {
+    bool is_failed;   /* a record came back with an error, or was not taken */
+    bool is_doubtful; /* one came back as stored without its place (kafka_txn_publisher.h) */
+};
 /*
- * Commits the client's open transaction and begins the next. *is_doubtful is read when all records
- * have their reports: when it is set, nothing is committed, and the work ends as FAILED with the
- * code 0. It must live until the work is taken.
+ * Commits the client's open transaction and begins the next. Nothing is committed, and the work
+ * ends as FAILED with the code 0, when a report leaves a doubt or when, within twice the timeout or
+ * at a stop, some are still missing. After a failed one the others are not waited for. reports must
+ * live until the work is taken.
  */
 void kafka_transactions_commit(struct kafka_transactions *t, rd_kafka_t *client,
-                               const bool *is_doubtful);
+                               const struct kafka_transactions_reports *reports);
 /*
  * Aborts the client's open transaction and begins the next. FAILED: it did not end within
  * KAFKA_TRANSACTIONS_ABORT_MS; the client can be ended all the same. (A client must not be ended in

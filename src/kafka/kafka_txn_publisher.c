@@ -57,8 +57,7 @@ struct kafka_txn_publisher {
     /* The open transaction, or the one whose outcome is being found out. */
     struct kafka_batch *batch;
     size_t records_max;
-    bool is_failed;               /* a record came back with an error, or was not taken */
-    bool is_doubtful;             /* a record came back as stored without its place (the header) */
+    struct kafka_transactions_reports reports;
     bool is_abandoned;            /* by the relay itself */
     bool is_unknown;              /* it may have been committed: the next recovery tells */
     struct kafka_checkpoint own;  /* what it carries */
@@ -96,6 +95,9 @@ static void enter(struct kafka_txn_publisher *tp, enum phase phase)
 {
     tp->phase = phase;
     tp->phase_since = clock_mono(clock_system());
+    /* What was said of the last transaction is no matter of the next. */
+    if (phase == PHASE_IDLE || phase == PHASE_WAITING)
+        tp->reports.is_failed = tp->reports.is_doubtful = tp->is_abandoned = false;
 }
 
 /* ---- callbacks of the client: on the forwarder's thread in poll, on that of the blocking calls
@@ -104,8 +106,8 @@ static void enter(struct kafka_txn_publisher *tp, enum phase phase)
 static void on_message(void *arg, const rd_kafka_message_t *msg)
 {
     struct kafka_txn_publisher *tp = arg;
-    tp->is_failed |= msg->err != RD_KAFKA_RESP_ERR_NO_ERROR;
-    tp->is_doubtful |= !msg->err && msg->offset < 0;
+    tp->reports.is_failed |= msg->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    tp->reports.is_doubtful |= !msg->err && msg->offset < 0;
     if ((uintptr_t)msg->_private != KAFKA_TRANSACTIONS_NO_SLOT)
         kafka_batch_note(tp->batch, (uint32_t)(uintptr_t)msg->_private, msg->err);
     else if (kafka_verdict_of(msg->err) != KAFKA_VERDICT_AGAIN)
@@ -168,7 +170,6 @@ static void retire(struct kafka_txn_publisher *tp, rd_kafka_resp_err_t code, con
              LOG_I("records_again", kafka_batch_count(tp->batch)), LOG_I("delay_ms", delay_ms(tp)));
     kafka_client_watch(tp->client, -1);
     tp->client = NULL;
-    tp->is_failed = tp->is_doubtful = tp->is_abandoned = false;
     enter(tp, PHASE_WAITING);
     kafka_watcher_retire(tp->watcher, delay_ms(tp));
     /* Without a commit nobody can make it visible any more: the next producer aborts it. */
@@ -227,7 +228,7 @@ static void end_recovery(struct kafka_txn_publisher *tp)
         tp->number = found->number;
     tp->last.generation = found->generation;
     snprintf(tp->last.journal, sizeof tp->last.journal, "%s", found->journal);
-    tp->is_failed = tp->is_doubtful = tp->was_fenced = false;
+    tp->was_fenced = false;
     enter(tp, PHASE_IDLE);
 }
 
@@ -278,7 +279,6 @@ static void end_abort(struct kafka_txn_publisher *tp)
     tp->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     snprintf(tp->why, sizeof tp->why, "the transaction was called back");
     report_aborted(tp);
-    tp->is_failed = tp->is_doubtful = tp->is_abandoned = false;
     enter(tp, PHASE_IDLE);
 }
 
@@ -307,7 +307,7 @@ static void advance(struct kafka_txn_publisher *tp)
     case PHASE_IDLE:
     case PHASE_OPEN:
         kafka_client_serve(tp->client, &tp->wake);
-        if (tp->is_failed || rd_kafka_fatal_error(tp->client, NULL, 0))
+        if (tp->reports.is_failed || rd_kafka_fatal_error(tp->client, NULL, 0))
             give_up(tp);
         break;
     case PHASE_ENDING:
@@ -338,7 +338,7 @@ static enum publisher_topic op_topic(struct publisher *p, const char *topic, con
 /* The transaction takes no more: the next poll finds out why. */
 static enum status fail(struct kafka_txn_publisher *tp)
 {
-    tp->is_failed = true;
+    tp->reports.is_failed = true;
     wakeup_signal(&tp->wake);
     return ST_AGAIN;
 }
@@ -349,7 +349,7 @@ static enum status op_produce(struct publisher *p, const struct publisher_record
     struct kafka_txn_publisher *tp = own(p);
     rd_kafka_resp_err_t why;
     uint32_t topic;
-    if ((tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN) || tp->is_failed)
+    if ((tp->phase != PHASE_IDLE && tp->phase != PHASE_OPEN) || tp->reports.is_failed)
         return err_set(e, ST_AGAIN, "no transaction can be opened now");
     if (kafka_batch_is_full(tp->batch))
         return err_set(e, ST_FULL, "the transaction holds as much as the queue");
@@ -377,7 +377,7 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
                              struct err *e)
 {
     struct kafka_txn_publisher *tp = own(p);
-    if (tp->phase != PHASE_OPEN || tp->is_failed)
+    if (tp->phase != PHASE_OPEN || tp->reports.is_failed)
         return err_set(e, ST_AGAIN, "there is no open transaction");
     CHECK(cp->count <= PUBLISHER_POSITIONS_MAX);
     struct publisher_position *room = tp->own.positions;
@@ -397,7 +397,7 @@ static enum status op_commit(struct publisher *p, const struct publisher_checkpo
     tp->number++;
     tp->is_unknown = true;
     tp->is_checkpoint_refused = false;
-    kafka_transactions_commit(tp->transactions, tp->client, &tp->is_doubtful);
+    kafka_transactions_commit(tp->transactions, tp->client, &tp->reports);
     enter(tp, PHASE_ENDING);
     return ST_OK;
 }

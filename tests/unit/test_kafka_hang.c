@@ -54,14 +54,17 @@ rd_kafka_error_t *rd_kafka_begin_transaction(rd_kafka_t *rk)
 }
 
 /* The last report comes while the others are waited for. */
-static bool is_doubtful, leaves_doubt;
+static struct kafka_transactions_reports reports, last_reports;
+static rd_kafka_resp_err_t flush_answer;
+static int flush_calls;
 
 rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *rk, int timeout_ms)
 {
     (void)rk;
     (void)timeout_ms;
-    is_doubtful = leaves_doubt;
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+    flush_calls++;
+    reports = last_reports;
+    return flush_answer;
 }
 
 static void let_go(const int pipe_fds[2])
@@ -84,7 +87,7 @@ static void make(struct bench *b, int hang_ms)
     assert_int_equal(wakeup_init(&b->wake, &e), ST_OK);
     assert_int_equal(kafka_transactions_create(&b->t, &opts, &e), ST_OK);
     /* Only the functions above see the client. */
-    kafka_transactions_commit(b->t, (rd_kafka_t *)b, &is_doubtful);
+    kafka_transactions_commit(b->t, (rd_kafka_t *)b, &reports);
 }
 
 /* Looks as the publisher does until the work is done. False: not within the deadline. */
@@ -215,13 +218,45 @@ static void nothing_is_committed_when_a_report_leaves_a_doubt(void **state)
     struct kafka_transactions_outcome outcome;
     struct bench b;
     (void)state;
-    leaves_doubt = true;
+    last_reports.is_doubtful = true;
     make(&b, 0);
     assert_true(look(&b, DEADLINE_MS, &outcome)); /* nobody lets a commit go */
-    leaves_doubt = is_doubtful = false;
+    last_reports.is_doubtful = reports.is_doubtful = false;
     assert_int_equal(outcome.end, KAFKA_TRANSACTIONS_FAILED);
     assert_int_equal(outcome.code, RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_non_null(strstr(outcome.why, "no broker confirmed"));
+    finish(&b);
+}
+
+static void nothing_is_committed_while_a_report_is_missing(void **state)
+{
+    struct kafka_transactions_outcome outcome;
+    struct bench b;
+    (void)state;
+    flush_answer = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    make(&b, 0);
+    assert_true(look(&b, DEADLINE_MS, &outcome)); /* nobody lets a commit go */
+    flush_answer = RD_KAFKA_RESP_ERR_NO_ERROR;
+    assert_int_equal(outcome.end, KAFKA_TRANSACTIONS_FAILED);
+    assert_non_null(strstr(outcome.why, "without a report"));
+    finish(&b);
+}
+
+static void records_on_the_way_are_not_waited_for_when_one_has_failed(void **state)
+{
+    struct kafka_transactions_outcome outcome;
+    struct bench b;
+    (void)state;
+    last_reports.is_failed = true;
+    flush_answer = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    flush_calls = 0;
+    make(&b, 0);
+    let_go(commit_pipe);
+    let_go(begin_pipe);
+    assert_true(look(&b, DEADLINE_MS, &outcome));
+    assert_int_equal(flush_calls, 1);
+    last_reports.is_failed = reports.is_failed = false;
+    flush_answer = RD_KAFKA_RESP_ERR_NO_ERROR;
     finish(&b);
 }
 
@@ -233,6 +268,8 @@ int main(void)
         cmocka_unit_test(a_call_that_takes_long_is_waited_for),
         cmocka_unit_test(a_bound_that_is_not_given_is_far_above_the_timeouts),
         cmocka_unit_test(nothing_is_committed_when_a_report_leaves_a_doubt),
+        cmocka_unit_test(nothing_is_committed_while_a_report_is_missing),
+        cmocka_unit_test(records_on_the_way_are_not_waited_for_when_one_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
