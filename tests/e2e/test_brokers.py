@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One real broker in trouble under load, in both modes of delivery: nothing answered is lost, and intake never notices.
 
-Killed by SIGKILL and restarted, frozen by SIGSTOP, shut down cleanly, behind a slow line (slow_proxy.py); one
-that refuses a batch and takes the next (refusing_proxy.py); another
-cluster behind its address (publishing stops with an alarm, intake goes on, and nothing gets there); a topic
-that is missing, that of the checkpoints too; a backup of the journal that was put back while Kafka was away. The verdict is that of proofs.py, whose control is shown over what was really read.
+Killed by SIGKILL and restarted, frozen by SIGSTOP, shut down cleanly, behind a slow line (slow_proxy.py); one that
+refuses a batch and takes the next (refusing_proxy.py); another cluster behind its address (publishing stops with an
+alarm, intake goes on, and nothing gets there); a topic that is missing, that of the checkpoints too; a backup of the journal that was put back while Kafka was away. The verdict is that of proofs.py, whose control is shown over what was really read.
 
 A trouble counts only with work under way: before it records flow, and while it lasts events pile up.
 """
