@@ -213,7 +213,7 @@ static bool send_record(struct run *r, const struct record *record, int64_t due_
     return ++r->open < r->o.transaction_rows || commit(r, f);
 }
 
-/* When record i is due, after the start. */
+/* When record i is due, after the start; without a rate, at once. */
 static int64_t due_ns(const struct run *r, size_t i)
 {
     return r->o.rate > 0 ? (int64_t)((double)i * 1e9 / r->o.rate) : 0;
@@ -221,6 +221,8 @@ static int64_t due_ns(const struct run *r, size_t i)
 
 static bool wait_until_due(struct run *r, struct mono due, struct fail *f)
 {
+    if (r->o.rate <= 0)
+        return true;
     if (r->open > 0 && !instant_reached(instant_mono(), due) && !commit(r, f))
         return false;
     while (!instant_reached(instant_mono(), due)) {
